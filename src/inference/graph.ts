@@ -1,0 +1,69 @@
+// What decoding needs from a model's ONNX graphs, whatever their layout.
+
+/** The sizes of a Whisper model, named as in openai/whisper's ModelDimensions. */
+export interface ModelDimensions {
+  readonly nMels: number;
+  /** Encoder positions for one 30 s window: 1500. */
+  readonly nAudioCtx: number;
+  readonly nAudioState: number;
+  readonly nAudioHead: number;
+  readonly nAudioLayer: number;
+  readonly nVocab: number;
+  /** Decoder positions: 448. Half of them, less one, is the most a prompt may take. */
+  readonly nTextCtx: number;
+  readonly nTextState: number;
+  readonly nTextHead: number;
+  readonly nTextLayer: number;
+}
+
+/** The encoder's output for a batch of windows: [nAudio, nAudioCtx, nAudioState], kept where the device wants it. */
+export interface AudioFeatures {
+  readonly nAudio: number;
+  /** Copied to the host as float32, e.g. to compare with the reference. */
+  toFloat32(): Promise<Float32Array>;
+}
+
+/** Logits of one forward pass, [nBatch, nTokens, nVocab]; views into one buffer that the next pass may reuse. */
+export interface Logits {
+  readonly nBatch: number;
+  readonly nTokens: number;
+  at(batch: number, token: number): Float32Array;
+}
+
+/** One decoding run over some audio features, with its key/value cache. Ref: openai/whisper decoding.py `Inference`. */
+export interface Inference {
+  /**
+   * Forward pass through the decoder.
+   * @param tokens [nBatch][nNew] token ids that the cache does not hold yet: all initial tokens first, one per row after
+   */
+  logits(tokens: readonly (readonly number[])[]): Promise<Logits>;
+  /** Lets row i of the cache continue what row `sourceIndices[i]` was. Also changes the number of rows. */
+  rearrange(sourceIndices: readonly number[]): void;
+  release(): void;
+}
+
+/** Logits and cross-attention of one pass over known tokens, for word times. */
+export interface Alignment {
+  readonly logits: Logits;
+  /** Attention probabilities of the asked heads: [heads][nTokens * nAudioCtx]. */
+  readonly attentions: readonly Float32Array[];
+}
+
+export interface WhisperGraph {
+  /** What runs, for the operator: "CPU, float32, public layout". */
+  readonly description: string;
+  /** @param mel float32 [nAudio, nMels, 3000] */
+  encode(mel: Float32Array, nAudio: number): Promise<AudioFeatures>;
+  /** Starts decoding: row i of the batch listens to window `indices[i]` of the features. */
+  decode(features: AudioFeatures, indices: readonly number[]): Inference;
+  /** Whether `align` works: the decoder's graph gives its cross-attentions. */
+  readonly givesAttentions: boolean;
+  /** @param heads pairs of decoder layer and head */
+  align(
+    features: AudioFeatures,
+    index: number,
+    tokens: readonly number[],
+    heads: readonly (readonly [number, number])[],
+  ): Promise<Alignment>;
+  close(): Promise<void>;
+}
