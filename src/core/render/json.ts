@@ -1,0 +1,62 @@
+// The whole transcript as JSON, in the very text Python's `json.dump` gives. Ref: openai/whisper utils.py `WriteJSON`
+import type { Segment, Transcript, Word } from "../transcript.ts";
+
+export function renderJson(transcript: Pick<Transcript, "text" | "segments" | "language">): string {
+  return object([
+    ["text", string(transcript.text)],
+    ["segments", array(transcript.segments.map(segmentJson))],
+    ["language", string(transcript.language)],
+  ]);
+}
+
+function segmentJson(segment: Segment): string {
+  const entries: [string, string][] = [
+    ["id", String(segment.id)],
+    ["seek", String(segment.seek)],
+    ["start", float(segment.start)],
+    ["end", float(segment.end)],
+    ["text", string(segment.text)],
+    ["tokens", array(segment.tokens.map(String))],
+    ["temperature", float(segment.temperature)],
+    ["avg_logprob", float(segment.avgLogprob)],
+    ["compression_ratio", float(segment.compressionRatio)],
+    ["no_speech_prob", float(segment.noSpeechProb)],
+  ];
+  if (segment.words !== undefined) entries.push(["words", array(segment.words.map(wordJson))]);
+  return object(entries);
+}
+
+function wordJson(word: Word): string {
+  return object([
+    ["word", string(word.word)],
+    ["start", float(word.start)],
+    ["end", float(word.end)],
+    ["probability", float(word.probability)],
+  ]);
+}
+
+function object(entries: readonly (readonly [string, string])[]): string {
+  return `{${entries.map(([key, value]) => `"${key}": ${value}`).join(", ")}}`;
+}
+
+function array(values: readonly string[]): string {
+  return `[${values.join(", ")}]`;
+}
+
+/** `ensure_ascii`: everything outside of printable ASCII is escaped, UTF-16 unit by unit. */
+function string(text: string): string {
+  return JSON.stringify(text).replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/** Python's `repr` of a float: the same digits as JavaScript's, but `1.0`, `1e-05` and `1e+16`. */
+function float(value: number): string {
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "Infinity" : "-Infinity";
+  if (Object.is(value, -0)) return "-0.0";
+  const [digits = "", exponentText = "0"] = value.toExponential().split("e");
+  const exponent = Number(exponentText);
+  if (exponent < -4 || exponent >= 16) {
+    return `${digits}e${exponent < 0 ? "-" : "+"}${String(Math.abs(exponent)).padStart(2, "0")}`;
+  }
+  return Number.isInteger(value) ? `${value}.0` : String(value);
+}

@@ -1,0 +1,12 @@
+// SubRip subtitles. Ref: openai/whisper utils.py `WriteSRT`
+import type { Transcript } from "../transcript.ts";
+import { type SubtitleOptions, subtitles } from "./subtitles.ts";
+
+export function renderSrt(transcript: Pick<Transcript, "segments">, options: SubtitleOptions = {}): string {
+  let text = "";
+  let number = 1;
+  for (const cue of subtitles(transcript.segments, { alwaysIncludeHours: true, decimalMarker: "," }, options)) {
+    text += `${number++}\n${cue.start} --> ${cue.end}\n${cue.text}\n\n`;
+  }
+  return text;
+}
