@@ -1,0 +1,225 @@
+// One 30 s window of audio features into tokens and text. Ref: openai/whisper decoding.py.
+
+import { deflateSync } from "node:zlib";
+import { UserError } from "../core/errors.ts";
+import type { AudioFeatures, Inference, ModelDimensions, WhisperGraph } from "./graph.ts";
+import { applyTimestampRules, type LogitFilter, logSumExp, suppressBlank, suppressTokens } from "./logit-filters.ts";
+import { promptBudget } from "./prompt.ts";
+import { seededRandom } from "./random.ts";
+import { beamSearchDecoder, greedyDecoder, rankByLikelihood, type Sequence, type TokenDecoder } from "./token-decoders.ts";
+import type { Task, Tokenizer } from "./tokenizer.ts";
+
+/** What decoding needs of a loaded model. */
+export interface Model {
+  readonly dims: ModelDimensions;
+  readonly tokenizer: Tokenizer;
+  readonly graph: WhisperGraph;
+}
+
+/** With openai/whisper's meaning and defaults. */
+export interface DecodingOptions {
+  readonly language: string;
+  readonly task?: Task;
+  readonly temperature?: number;
+  /** The most tokens to sample; half the decoder's context by default. */
+  readonly sampleLen?: number;
+  /** Independent samples to draw when the temperature is above 0. */
+  readonly bestOf?: number;
+  /** Beams when the temperature is 0; greedy when left out. */
+  readonly beamSize?: number;
+  readonly patience?: number;
+  readonly lengthPenalty?: number;
+  /** Tokens of the text before this window; only the last 223 are used. */
+  readonly prompt?: readonly number[];
+  /** Text with which this window begins. */
+  readonly prefix?: string;
+  /** Ids; -1 stands for everything that is not speech. */
+  readonly suppressTokens?: readonly number[];
+  readonly suppressBlank?: boolean;
+  readonly withoutTimestamps?: boolean;
+  /** Seconds. */
+  readonly maxInitialTimestamp?: number;
+  /** Makes sampling repeatable. */
+  readonly seed?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface DecodingResult {
+  readonly tokens: readonly number[];
+  readonly text: string;
+  readonly avgLogprob: number;
+  /** NaN when the model has no token for it. */
+  readonly noSpeechProb: number;
+  readonly temperature: number;
+  readonly compressionRatio: number;
+}
+
+const MAX_INITIAL_TIMESTAMP = 1.0;
+const CHUNK_SECONDS = 30;
+
+/**
+ * Decodes window `index` of the audio features.
+ * @throws UserError bad_option
+ */
+export async function decode(
+  model: Model,
+  features: AudioFeatures,
+  index: number,
+  options: DecodingOptions,
+): Promise<DecodingResult> {
+  verifyOptions(options);
+  const { tokenizer } = model;
+  const temperature = options.temperature ?? 0;
+  const initialTokens = getInitialTokens(model, options);
+  const filters = getLogitFilters(model, options);
+  const decoder: TokenDecoder = options.beamSize
+    ? beamSearchDecoder(options.beamSize, tokenizer.eot, options.patience)
+    : greedyDecoder(temperature, tokenizer.eot, seededRandom(options.seed ?? 0));
+
+  const inference = model.graph.decode(features, [index]);
+  try {
+    const { sequences, noSpeechProb } = await mainLoop(model, inference, initialTokens, filters, decoder, options);
+    const candidates = decoder.finalize(sequences);
+    const selected = candidates[rankByLikelihood(candidates, options.lengthPenalty)]!;
+    const text = tokenizer.decode(selected.tokens).trim();
+    return {
+      tokens: selected.tokens,
+      text,
+      avgLogprob: selected.sumLogprob / (selected.tokens.length + 1),
+      noSpeechProb,
+      temperature,
+      compressionRatio: compressionRatio(text),
+    };
+  } finally {
+    inference.release();
+  }
+}
+
+async function mainLoop(
+  model: Model,
+  inference: Inference,
+  initialTokens: readonly number[],
+  filters: readonly LogitFilter[],
+  decoder: TokenDecoder,
+  options: DecodingOptions,
+): Promise<{ sequences: readonly Sequence[]; noSpeechProb: number }> {
+  const { tokenizer, dims } = model;
+  const nGroup = options.beamSize ?? options.bestOf ?? 1;
+  const sampleLen = options.sampleLen ?? Math.floor(dims.nTextCtx / 2);
+
+  // The rows of a group begin alike: one row is computed and then shared.
+  const first = await inference.logits([initialTokens]);
+  const noSpeechProb = probabilityOf(tokenizer.noSpeech, first.at(0, initialTokens.indexOf(tokenizer.sot)));
+  if (nGroup > 1) inference.rearrange(new Array<number>(nGroup).fill(0));
+  const lastRow = first.at(0, initialTokens.length - 1);
+  let logits = Array.from({ length: nGroup }, (_, row) => (row === 0 ? lastRow : lastRow.slice()));
+  let sequences: readonly Sequence[] = logits.map(() => ({ tokens: [], sumLogprob: 0 }));
+
+  for (let i = 0; ; ) {
+    logits.forEach((row, k) => {
+      for (const filter of filters) filter(row, sequences[k]!.tokens);
+    });
+    const step = decoder.update(sequences, logits);
+    sequences = step.sequences;
+    i++;
+    if (step.completed || i >= sampleLen || initialTokens.length + i > dims.nTextCtx) break;
+    options.signal?.throwIfAborted();
+
+    if (step.sources.some((source, row) => source !== row)) inference.rearrange(step.sources);
+    const next = await inference.logits(sequences.map((sequence) => [sequence.tokens.at(-1)!]));
+    logits = sequences.map((_, row) => next.at(row, 0));
+  }
+  return { sequences, noSpeechProb };
+}
+
+function verifyOptions(options: DecodingOptions): void {
+  const problem = (text: string) => new UserError("bad_option", text);
+  const { beamSize, bestOf, temperature, patience, lengthPenalty } = options;
+  if (beamSize !== undefined && bestOf !== undefined) throw problem("beam_size and best_of cannot be given together.");
+  if (!temperature && bestOf !== undefined) throw problem("best_of needs a temperature above 0.");
+  if (patience !== undefined && beamSize === undefined) throw problem("patience needs a beam_size.");
+  if (beamSize !== undefined && Math.round(beamSize * (patience ?? 1)) < 1) {
+    throw problem(`beam_size ${beamSize} with patience ${patience ?? 1} leaves no candidate; both must be larger.`);
+  }
+  if (lengthPenalty !== undefined && !(lengthPenalty >= 0 && lengthPenalty <= 1)) {
+    throw problem(`length_penalty must lie between 0 and 1, not ${lengthPenalty}.`);
+  }
+}
+
+function getInitialTokens({ tokenizer, dims }: Model, options: DecodingOptions): number[] {
+  const sot = tokenizer.sotSequence(options.language, options.task ?? "transcribe");
+  const tokens = options.withoutTimestamps ? [...sot, tokenizer.noTimestamps] : sot;
+  if (options.prefix) {
+    const prefix = tokenizer.encode(` ${options.prefix.trim()}`);
+    const room = Math.floor(dims.nTextCtx / 2) - (options.sampleLen ?? Math.floor(dims.nTextCtx / 2));
+    tokens.push(...(room > 0 ? prefix.slice(-room) : prefix));
+  }
+  if (!options.prompt?.length) return tokens;
+  return [tokenizer.sotPrev, ...options.prompt.slice(-promptBudget(dims.nTextCtx)), ...tokens];
+}
+
+function getLogitFilters({ tokenizer, dims }: Model, options: DecodingOptions): LogitFilter[] {
+  const filters: LogitFilter[] = [];
+  if (options.suppressBlank ?? true) filters.push(suppressBlank(tokenizer));
+  const suppressed = options.suppressTokens ?? [-1];
+  if (suppressed.length > 0) filters.push(suppressTokens(getSuppressTokens(tokenizer, suppressed)));
+  if (!options.withoutTimestamps) {
+    const precision = CHUNK_SECONDS / dims.nAudioCtx;
+    const maxInitial = options.maxInitialTimestamp ?? MAX_INITIAL_TIMESTAMP;
+    filters.push(applyTimestampRules(tokenizer, maxInitial > 0 ? Math.round(maxInitial / precision) : undefined));
+  }
+  return filters;
+}
+
+function getSuppressTokens(tokenizer: Tokenizer, wanted: readonly number[]): number[] {
+  const tokens = wanted.filter((token) => token >= 0);
+  if (wanted.includes(-1)) tokens.push(...tokenizer.nonSpeechTokens);
+  tokens.push(tokenizer.transcribe, tokenizer.translate, tokenizer.sot, tokenizer.sotPrev);
+  if (tokenizer.sotLm !== undefined) tokens.push(tokenizer.sotLm);
+  // The no-speech probability is read separately, from the logits at <|startoftranscript|>.
+  if (tokenizer.noSpeech !== undefined) tokens.push(tokenizer.noSpeech);
+  return tokens;
+}
+
+function probabilityOf(token: number | undefined, logits: Float32Array): number {
+  return token === undefined ? Number.NaN : Math.exp(logits[token]! - logSumExp(logits));
+}
+
+/** Length of the text in UTF-8 over its length compressed with zlib: above 2.4 it repeats itself. */
+export function compressionRatio(text: string): number {
+  const bytes = Buffer.from(text, "utf8");
+  return bytes.length / deflateSync(bytes).length;
+}
+
+/**
+ * The language spoken in window `index`.
+ * @param allowed codes to choose from; every language of the model when left out
+ * @returns code -> probability, likeliest first
+ * @throws UserError unsupported_language when no allowed one is known to the model
+ */
+export async function detectLanguage(
+  model: Model,
+  features: AudioFeatures,
+  index: number,
+  allowed?: readonly string[],
+): Promise<Map<string, number>> {
+  const { tokenizer } = model;
+  const languages = [...tokenizer.languages].filter(([code]) => !allowed?.length || allowed.includes(code));
+  if (languages.length === 0) {
+    throw new UserError(
+      "unsupported_language",
+      allowed?.length
+        ? `The model knows none of the languages ${allowed.join(", ")}. Choose others, or another model.`
+        : "This model knows English only. Choose a multilingual model to detect the language.",
+    );
+  }
+  const inference = model.graph.decode(features, [index]);
+  try {
+    const logits = (await inference.logits([[tokenizer.sot]])).at(0, 0);
+    const total = logSumExp(Float32Array.from(languages, ([, token]) => logits[token]!));
+    const probabilities = languages.map(([code, token]) => [code, Math.exp(logits[token]! - total)] as const);
+    return new Map(probabilities.sort(([, a], [, b]) => b - a));
+  } finally {
+    inference.release();
+  }
+}
