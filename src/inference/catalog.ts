@@ -1,6 +1,7 @@
 // The public Whisper models: what they are called, where they lie, what they need and which languages they are weak in.
 import { readFileSync } from "node:fs";
 import * as z from "zod";
+import { LANGUAGES } from "../core/languages.ts";
 import type { Precision } from "./model-files.ts";
 
 const modelSchema = z.object({
@@ -66,7 +67,7 @@ const weakPercent = 25;
 export function languageWarning(modelName: string, language: string): string | undefined {
   const model = findCatalogModel(modelName);
   if (!model) return undefined;
-  const spoken = new Intl.DisplayNames("en", { type: "language" }).of(language) ?? language;
+  const spoken = LANGUAGES[language] ?? language;
   if (model.languages === "en") {
     if (language === "en") return undefined;
     return `${model.name} understands English only: use ${model.name.replace(/\.en$/, "")} for ${spoken}.`;

@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, s
 import { dirname, join } from "node:path";
 import * as z from "zod";
 import { InferenceError } from "../core/errors.ts";
+import type { PublicLayoutFiles } from "./public-layout.ts";
 import type { Device } from "./session.ts";
 
 /** Precisions of the public ONNX files, with the suffix that each has there. The names are those of transformers.js. */
@@ -24,10 +25,8 @@ export type Precision = keyof typeof precisionSuffix;
 const cpuOrder: readonly Precision[] = ["q8", "int8", "uint8", "fp32", "q4", "fp16", "bnb4", "q4f16"];
 const gpuOrder: readonly Precision[] = ["fp16", "fp32", "q4f16", "q4", "q8", "int8", "uint8", "bnb4"];
 
-/** Graphs by path, of one decoder layout: a single graph for every step, or one for the first and one for the rest. */
-export interface GraphFiles {
-  readonly encoder: string;
-  readonly decoder: { readonly merged: string } | { readonly first: string; readonly withPast: string };
+/** The graphs to load, by path. */
+export interface GraphFiles extends PublicLayoutFiles {
   /** "fp16", or "q8 encoder, fp32 decoder" where no precision has both. */
   readonly precision: string;
 }
@@ -45,32 +44,26 @@ export function chooseGraphs(
 ): GraphFiles | { readonly missing: string } {
   const order = precision ? [precision] : device === "cpu" ? cpuOrder : gpuOrder;
   const named = (part: string, of: Precision) => `onnx/${part}${precisionSuffix[of]}.onnx`;
-  const preferred = order[0] ?? "fp32";
 
   const encoderPrecision = order.find((one) => files.has(named("encoder_model", one)));
   if (!encoderPrecision) return { missing: named("encoder_model", precision ?? "fp32") };
   const encoder = named("encoder_model", encoderPrecision);
 
   for (const one of order) {
-    const merged = named("decoder_model_merged", one);
-    const first = named("decoder_model", one);
-    const withPast = named("decoder_with_past_model", one);
-    const decoder = files.has(merged)
-      ? { merged }
-      : files.has(first) && files.has(withPast)
-        ? { first, withPast }
-        : undefined;
-    if (!decoder) continue;
     const both = one === encoderPrecision ? one : `${encoderPrecision} encoder, ${one} decoder`;
-    return { encoder, decoder, precision: both };
+    const merged = named("decoder_model_merged", one);
+    if (files.has(merged)) return { encoder, decoder: merged, precision: both };
+    const decoder = named("decoder_model", one);
+    const withPast = named("decoder_with_past_model", one);
+    if (files.has(decoder) && files.has(withPast)) return { encoder, decoder, withPast, precision: both };
   }
-  return { missing: named("decoder_model_merged", precision ? preferred : "fp32") };
+  return { missing: named("decoder_model_merged", precision ?? "fp32") };
 }
 
 /** The paths of the chosen graphs. */
 export function graphPaths(graphs: GraphFiles): string[] {
-  const { encoder, decoder } = graphs;
-  return "merged" in decoder ? [encoder, decoder.merged] : [encoder, decoder.first, decoder.withPast];
+  const { encoder, decoder, withPast } = graphs;
+  return withPast === undefined ? [encoder, decoder] : [encoder, decoder, withPast];
 }
 
 /** Written last by a download: a folder that has one is whole. */
@@ -120,13 +113,10 @@ export function graphFiles(folder: string, precision: Precision | undefined, dev
   }
   for (const graph of graphPaths(chosen)) checkGraph(folder, graph);
   const at = (name: string) => join(folder, name);
-  const { decoder } = chosen;
   return {
     encoder: at(chosen.encoder),
-    decoder:
-      "merged" in decoder
-        ? { merged: at(decoder.merged) }
-        : { first: at(decoder.first), withPast: at(decoder.withPast) },
+    decoder: at(chosen.decoder),
+    ...(chosen.withPast === undefined ? {} : { withPast: at(chosen.withPast) }),
     precision: chosen.precision,
   };
 }

@@ -9,6 +9,8 @@ import { type CatalogModel, catalogModels, findCatalogModel } from "./catalog.ts
 import { graphFiles, type Manifest, readManifest, weightBytes } from "./model-files.ts";
 import type { Device } from "./session.ts";
 
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 export interface ModelFolder {
   /** Catalog name, "demo", or the folder's own name. */
   readonly name: string;
@@ -23,7 +25,7 @@ export interface ModelFolder {
 export const demoFolder = fileURLToPath(new URL("../../models/demo", import.meta.url));
 
 /** EARSHOT_MODELS, or earshot/models in the user's data folder (XDG_DATA_HOME). */
-export function modelsFolder(env: NodeJS.ProcessEnv = process.env): string {
+export function modelsFolder(env: Environment = process.env): string {
   const chosen = env["EARSHOT_MODELS"];
   if (chosen) return resolve(chosen);
   return join(env["XDG_DATA_HOME"] || join(homedir(), ".local", "share"), "earshot", "models");
@@ -37,7 +39,7 @@ export interface InstalledModel {
 }
 
 /** The catalog's models that are on disk as a whole, in the catalog's order. */
-export function installedModels(env: NodeJS.ProcessEnv = process.env): InstalledModel[] {
+export function installedModels(env: Environment = process.env): InstalledModel[] {
   return catalogModels.flatMap((model) => {
     const path = join(modelsFolder(env), model.name);
     const manifest = readManifest(path);
@@ -59,7 +61,7 @@ export function memoryNeed(weights: number): number {
   return Math.round(1.3 * weights) + 300 * 1024 ** 2;
 }
 
-function bestInstalled(device: Device, memoryBytes: number, env: NodeJS.ProcessEnv): InstalledModel | undefined {
+function bestInstalled(device: Device, memoryBytes: number, env: Environment): InstalledModel | undefined {
   const fitting = installedModels(env)
     .reverse()
     .filter(({ path }) => {
@@ -78,7 +80,7 @@ export interface ResolveOptions {
   readonly device: Device;
   /** Memory that "auto" may fill. Default: what this process can still get, which is right for the CPU. */
   readonly memoryBytes?: number;
-  readonly env?: NodeJS.ProcessEnv;
+  readonly env?: Environment;
 }
 
 /**
