@@ -1,4 +1,19 @@
 // Any recording -> 16 kHz mono samples, through ffmpeg.
+
+import type { ChildProcess } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough, type Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import ffmpeg from "fluent-ffmpeg";
+import { InferenceError, UserError } from "../core/errors.ts";
+import { diskFull, isDiskFull } from "./frame-store.ts";
+import { ffmpegPath, INPUT_OPTIONS, inputUrl, type Media, probe, requireFfmpeg, unreadable } from "./media.ts";
+
+// Ref: openai/whisper audio.py
 export const SAMPLE_RATE = 16_000;
 export const N_FFT = 400;
 export const HOP_LENGTH = 160;
@@ -11,3 +26,164 @@ export const N_FRAMES = N_SAMPLES / HOP_LENGTH;
 export const FRAMES_PER_SECOND = SAMPLE_RATE / HOP_LENGTH;
 /** The encoder's positions, and so timestamp tokens, are 20 ms apart: its first convolutions halve the frames. */
 export const TOKENS_PER_SECOND = FRAMES_PER_SECOND / 2;
+
+/** The path of a file, or a stream such as process.stdin. */
+export type AudioSource = string | Readable;
+
+export interface AudioOptions {
+  /**
+   * Which sound track, counted from 0; "mix" for all of them, each at its share of the volume and in its place in time.
+   * Default: the one that players choose.
+   */
+  readonly track?: number | "mix";
+  /** Which channel of the track, counted from 0. Default: all of them, mixed down. */
+  readonly channel?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** What ffmpeg may be ahead of the reader, besides the pipe's own buffer. */
+const BUFFER_BYTES = 1 << 16;
+
+/**
+ * The samples of a recording, equal bit for bit to openai/whisper's `load_audio`, in chunks. ffmpeg waits while nobody
+ * reads, and ends when the reader stops or the signal aborts. A damaged recording gives what can be decoded of it.
+ * @returns 16 kHz mono float32 samples in [-1, 1)
+ * @throws UserError not_found, unreadable, no_audio, bad_option; InferenceError no_ffmpeg, child_died, disk_full;
+ *   the signal's reason
+ */
+export async function* decodeAudio(
+  source: AudioSource,
+  options: AudioOptions = {},
+): AsyncGenerator<Float32Array, void> {
+  if (typeof source === "string") return yield* decodeFile(source, source, options);
+  // A pipe cannot be read twice, nor from its end, where MP4 files may hold their index.
+  const path = join(tmpdir(), `earshot-input-${randomUUID()}`);
+  try {
+    await pipeline(source, createWriteStream(path, { flags: "wx", mode: 0o600 }), { signal: options.signal });
+    yield* decodeFile(path, "The input", options);
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    throw isDiskFull(error) ? diskFull(error) : error;
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+async function* decodeFile(path: string, name: string, options: AudioOptions): AsyncGenerator<Float32Array, void> {
+  const { signal } = options;
+  const media = await probe(path, signal, name);
+  const selection = selectSound(media, name, options);
+  await requireFfmpeg();
+  signal?.throwIfAborted();
+
+  // With `emitClose`, fluent-ffmpeg would kill an ffmpeg that is slow to exit after its last byte was read.
+  const output = new PassThrough({ highWaterMark: BUFFER_BYTES, emitClose: false });
+  const command: ffmpeg.FfmpegCommand & { ffmpegProc?: ChildProcess } = ffmpeg(inputUrl(path))
+    .setFfmpegPath(ffmpegPath())
+    .inputOptions(["-hide_banner", "-loglevel", "error", "-nostdin", "-threads", "0", "-vn", "-sn", "-dn"])
+    .inputOptions([...INPUT_OPTIONS])
+    .outputOptions([...selection, "-f", "s16le", "-ac", "1", "-acodec", "pcm_s16le", "-ar", String(SAMPLE_RATE)])
+    .output(output);
+  let child: ChildProcess | undefined;
+  let stopped = false;
+  const stop = () => {
+    stopped = true;
+    child?.kill("SIGKILL");
+  };
+  const exited = new Promise<void>((resolve) => {
+    command.on("start", () => {
+      child = command.ffmpegProc;
+      if (stopped) child?.kill("SIGKILL");
+    });
+    command.on("end", () => resolve());
+    command.on("error", () => {
+      output.end();
+      resolve();
+    });
+  });
+
+  let nSamples = 0;
+  signal?.addEventListener("abort", stop, { once: true });
+  try {
+    command.run();
+    for await (const samples of float32Chunks(output)) {
+      signal?.throwIfAborted();
+      nSamples += samples.length;
+      yield samples;
+    }
+    await exited;
+  } finally {
+    signal?.removeEventListener("abort", stop);
+    stop();
+    await exited;
+    child?.stdout?.destroy();
+  }
+  signal?.throwIfAborted();
+  if (child === undefined || child.signalCode !== null) {
+    throw new InferenceError("child_died", `ffmpeg was ended (${child?.signalCode ?? "before it began"}): try again.`);
+  }
+  if (nSamples > 0) return;
+  if (child.exitCode !== 0) throw unreadable(name);
+  throw new UserError("no_audio", `${name} has a sound track with nothing in it: send a recording with sound.`);
+}
+
+/** ffmpeg's options for the track and channel that were asked for. */
+function selectSound(media: Media, name: string, { track, channel }: AudioOptions): string[] {
+  const { tracks } = media;
+  if (track === "mix") {
+    if (channel !== undefined) {
+      throw new UserError(
+        "bad_option",
+        'A channel can be chosen from one track, not from a mix: leave out track "mix".',
+      );
+    }
+    return mixTracks(tracks.length);
+  }
+  // ffmpeg's own choice, spelled out because it changed between versions: marked as default, then most channels.
+  const preferred = tracks.reduce((best, next) => {
+    if (next.isDefault !== best.isDefault) return next.isDefault ? next : best;
+    return next.channels > best.channels ? next : best;
+  });
+  const chosen = track === undefined ? preferred : tracks[track];
+  if (chosen === undefined) {
+    throw new UserError(
+      "bad_option",
+      `There is no track ${track} in ${name}: it has ${counted(tracks.length, "track")}.`,
+    );
+  }
+  const map = ["-map", `0:a:${chosen.index}`];
+  if (channel === undefined) return map;
+  if (!Number.isInteger(channel) || channel < 0 || channel >= chosen.channels) {
+    const has = counted(chosen.channels, "channel");
+    throw new UserError(
+      "bad_option",
+      `There is no channel ${channel} in track ${chosen.index} of ${name}: it has ${has}.`,
+    );
+  }
+  return [...map, "-af", `pan=mono|c0=c${channel}`];
+}
+
+const counted = (count: number, noun: string) =>
+  count === 1 ? `one ${noun}, number 0` : `${count} ${noun}s, numbers 0 to ${count - 1}`;
+
+function mixTracks(nTracks: number): string[] {
+  const indices = Array.from({ length: nTracks }, (_, i) => i);
+  // Tracks may begin late or have gaps: silence keeps them in step. A track that ends must not make the others louder,
+  // which the long transition sees to (its option `normalize` is too new for ffmpeg 4.3).
+  const inStep = `aresample=${SAMPLE_RATE}:async=1:first_pts=0,aformat=channel_layouts=mono`;
+  const inputs = indices.map((i) => `[0:a:${i}]${inStep}[t${i}]`).join(";");
+  const labels = indices.map((i) => `[t${i}]`).join("");
+  return ["-filter_complex", `${inputs};${labels}amix=inputs=${nTracks}:dropout_transition=1000000000`];
+}
+
+/** Signed 16-bit little-endian bytes -> samples in [-1, 1). */
+async function* float32Chunks(bytes: AsyncIterable<Buffer>): AsyncGenerator<Float32Array, void> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const part of bytes) {
+    const whole = rest.length === 0 ? part : Buffer.concat([rest, part]);
+    const samples = new Float32Array(whole.length >> 1);
+    for (let i = 0; i < samples.length; i++) samples[i] = whole.readInt16LE(2 * i) / 32768;
+    rest = whole.subarray(samples.length * 2);
+    if (samples.length > 0) yield samples;
+  }
+}
