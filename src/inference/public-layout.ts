@@ -76,7 +76,11 @@ function createRuns(
     const size = dims.nAudioCtx * dims.nAudioState;
     const source = hidden.data as FloatData;
     const rows = sliceRows(source, indices, size);
-    return new Tensor(hidden.type as "float32", rows as Float32Array, [indices.length, dims.nAudioCtx, dims.nAudioState]);
+    return new Tensor(hidden.type as "float32", rows as Float32Array, [
+      indices.length,
+      dims.nAudioCtx,
+      dims.nAudioState,
+    ]);
   }
 
   /** The pass that fills the cache: all initial tokens, no past. */
@@ -86,7 +90,12 @@ function createRuns(
     if (merged) {
       feeds["use_cache_branch"] = new Tensor("bool", [false], [1]);
       for (const name of [...selfNames, ...crossNames]) {
-        feeds[`past_key_values.${name}`] = floatTensor(kvType, new Float32Array(0), [tokens.length, dims.nTextHead, 0, headSize]);
+        feeds[`past_key_values.${name}`] = floatTensor(kvType, new Float32Array(0), [
+          tokens.length,
+          dims.nTextHead,
+          0,
+          headSize,
+        ]);
       }
     }
     return decoder.run(feeds, fetches);
@@ -164,9 +173,7 @@ function floatType(type: Tensor.Type | undefined): FloatType {
 }
 
 function floatTensor(type: FloatType, values: Float32Array, shape: readonly number[]): Tensor {
-  return type === "float16"
-    ? new Tensor("float16", toHalf(values), shape)
-    : new Tensor("float32", values, shape);
+  return type === "float16" ? new Tensor("float16", toHalf(values), shape) : new Tensor("float32", values, shape);
 }
 
 function toFloat32(tensor: Tensor): Float32Array {

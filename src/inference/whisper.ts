@@ -1,0 +1,114 @@
+// A Whisper model loaded on the best device there is: what `import { loadWhisper } from "earshot"` gives.
+
+import { join } from "node:path";
+import { InferenceError } from "../core/errors.ts";
+import type { Segment, Transcript } from "../core/transcript.ts";
+import type { AlignableModel } from "./alignment.ts";
+import type { WhisperGraph } from "./graph.ts";
+import { readModelConfig } from "./model-config.ts";
+import { graphFiles, type Precision } from "./model-files.ts";
+import { type ModelFolder, resolveModel } from "./models.ts";
+import { openPublicLayout } from "./public-layout.ts";
+import { DEVICES, type Device, type DeviceChoice, listDevices } from "./session.ts";
+import { loadTokenizer } from "./tokenizer.ts";
+import { type Source, type TranscribeOptions, transcribe } from "./transcribe.ts";
+
+export interface LoadOptions {
+  /** "auto" tries CUDA, WebGPU, DirectML, CoreML and CPU in turn. */
+  readonly device?: Device | "auto";
+  /** By default the best for the device that the model's folder holds. */
+  readonly precision?: Precision;
+  /** Threads inside one operator; onnxruntime chooses when left out. */
+  readonly threads?: number;
+}
+
+export interface Whisper extends AlignableModel {
+  readonly name: string;
+  readonly device: Device;
+  /** Devices that were preferred but could not be used, each with the reason. */
+  readonly passedOver: readonly DeviceChoice[];
+  /** Sentences that belong with every answer of this model, such as that it is the demo model. */
+  readonly notes: readonly string[];
+  readonly isMultilingual: boolean;
+  /** Segments as they are finished; the return value is the transcript. See `transcribe`. */
+  transcribe(source: Source, options?: TranscribeOptions): AsyncGenerator<Segment, Transcript, void>;
+  close(): Promise<void>;
+}
+
+/**
+ * @param name a name of the catalog, "demo", "auto" (the best on disk), or a folder in Hugging Face's public layout
+ * @throws InferenceError model_missing, model_broken, no_device, out_of_memory
+ */
+export async function loadWhisper(name = "auto", options: LoadOptions = {}): Promise<Whisper> {
+  const passedOver: DeviceChoice[] = [];
+  for (const choice of candidates(options.device ?? "auto")) {
+    if (choice.passedOver !== undefined) {
+      passedOver.push(choice);
+      continue;
+    }
+    const folder = await resolveModel(name, { device: choice.device });
+    try {
+      return await loadOn(choice.device, folder, options, passedOver);
+    } catch (error) {
+      // A device that is asked for by name, and the last resort, must not fail without a word.
+      if (choice.device === "cpu" || choice.device === options.device) throw error;
+      passedOver.push({ device: choice.device, passedOver: error instanceof Error ? error.message : String(error) });
+    }
+  }
+  throw new InferenceError(
+    "no_device",
+    passedOver.map(({ device, passedOver }) => `The device ${device} cannot be used: ${passedOver}.`).join(" "),
+  );
+}
+
+function candidates(device: Device | "auto"): readonly DeviceChoice[] {
+  const choices = listDevices();
+  if (device === "auto") return choices;
+  const chosen = choices.find((choice) => choice.device === device);
+  if (chosen) return [chosen];
+  throw new InferenceError("no_device", `There is no device "${device}". Known are: auto, ${DEVICES.join(", ")}.`);
+}
+
+async function loadOn(
+  device: Device,
+  folder: ModelFolder,
+  options: LoadOptions,
+  passedOver: readonly DeviceChoice[],
+): Promise<Whisper> {
+  const config = await readModelConfig(folder.path);
+  const tokenizer = await loadTokenizer(join(folder.path, "tokenizer.json"), config.isMultilingual);
+  const graph = await openGraph(device, folder, options, config.dims);
+  const whisper: Whisper = {
+    name: folder.name,
+    device,
+    passedOver,
+    notes: folder.notes,
+    isMultilingual: config.isMultilingual,
+    dims: config.dims,
+    tokenizer,
+    graph,
+    alignmentHeads: config.alignmentHeads.length > 0 ? config.alignmentHeads : lastHalfOfHeads(config.dims),
+    transcribe: (source, transcribeOptions) => transcribe(whisper, source, transcribeOptions),
+    close: () => graph.close(),
+  };
+  return whisper;
+}
+
+function openGraph(
+  device: Device,
+  folder: ModelFolder,
+  options: LoadOptions,
+  dims: AlignableModel["dims"],
+): Promise<WhisperGraph> {
+  const files = graphFiles(folder.path, options.precision, device);
+  return openPublicLayout(files, dims, { device, threads: options.threads ?? 0 }, files.precision);
+}
+
+/** Where the model does not say which heads follow the words. Ref: openai/whisper model.py `alignment_heads`. */
+function lastHalfOfHeads(dims: AlignableModel["dims"]): [number, number][] {
+  const heads: [number, number][] = [];
+  for (let layer = Math.floor(dims.nTextLayer / 2); layer < dims.nTextLayer; layer++) {
+    for (let head = 0; head < dims.nTextHead; head++) heads.push([layer, head]);
+  }
+  return heads;
+}
