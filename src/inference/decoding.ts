@@ -2,11 +2,18 @@
 
 import { deflateSync } from "node:zlib";
 import { UserError } from "../core/errors.ts";
+import { CHUNK_LENGTH } from "./audio.ts";
 import type { AudioFeatures, Inference, ModelDimensions, WhisperGraph } from "./graph.ts";
 import { applyTimestampRules, type LogitFilter, logSumExp, suppressBlank, suppressTokens } from "./logit-filters.ts";
 import { promptBudget } from "./prompt.ts";
 import { seededRandom } from "./random.ts";
-import { beamSearchDecoder, greedyDecoder, rankByLikelihood, type Sequence, type TokenDecoder } from "./token-decoders.ts";
+import {
+  beamSearchDecoder,
+  greedyDecoder,
+  rankByLikelihood,
+  type Sequence,
+  type TokenDecoder,
+} from "./token-decoders.ts";
 import type { Task, Tokenizer } from "./tokenizer.ts";
 
 /** What decoding needs of a loaded model. */
@@ -55,7 +62,6 @@ export interface DecodingResult {
 }
 
 const MAX_INITIAL_TIMESTAMP = 1.0;
-const CHUNK_SECONDS = 30;
 
 /**
  * Decodes window `index` of the audio features.
@@ -164,7 +170,7 @@ function getLogitFilters({ tokenizer, dims }: Model, options: DecodingOptions): 
   const suppressed = options.suppressTokens ?? [-1];
   if (suppressed.length > 0) filters.push(suppressTokens(getSuppressTokens(tokenizer, suppressed)));
   if (!options.withoutTimestamps) {
-    const precision = CHUNK_SECONDS / dims.nAudioCtx;
+    const precision = CHUNK_LENGTH / dims.nAudioCtx;
     const maxInitial = options.maxInitialTimestamp ?? MAX_INITIAL_TIMESTAMP;
     filters.push(applyTimestampRules(tokenizer, maxInitial > 0 ? Math.round(maxInitial / precision) : undefined));
   }

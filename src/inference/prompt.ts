@@ -41,11 +41,7 @@ export interface PromptState {
  * @param history tokens of the text so far, without the initial prompt
  * @param resetSince length of the history at the last reset; undefined: there was none
  */
-export function windowPrompt(
-  state: PromptState,
-  history: readonly number[],
-  resetSince: number | undefined,
-): number[] {
+export function windowPrompt(state: PromptState, history: readonly number[], resetSince: number | undefined): number[] {
   const recent = history.slice(resetSince ?? 0);
   const budget = promptBudget(state.nTextCtx);
   if (state.carry) {

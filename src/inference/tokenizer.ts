@@ -76,7 +76,8 @@ function createTokenizer(file: TokenizerFile, multilingual: boolean, path: strin
 
   function idOf(name: string): number {
     const id = special.get(name);
-    if (id === undefined) throw new InferenceError("model_broken", `${path} has no ${name} token: not a Whisper model.`);
+    if (id === undefined)
+      throw new InferenceError("model_broken", `${path} has no ${name} token: not a Whisper model.`);
     return id;
   }
 
@@ -85,7 +86,8 @@ function createTokenizer(file: TokenizerFile, multilingual: boolean, path: strin
     if (known) return known;
     const ids = mergePairs(fromBytes(Buffer.from(word, "utf8")), ranks).map((piece) => {
       const id = vocab.get(piece);
-      if (id === undefined) throw new InferenceError("model_broken", `${path} has no token for the bytes of "${word}".`);
+      if (id === undefined)
+        throw new InferenceError("model_broken", `${path} has no token for the bytes of "${word}".`);
       return id;
     });
     if (words.size >= WORDS_CACHED) words.clear();
@@ -163,9 +165,7 @@ function languageTokens(special: ReadonlyMap<string, number>): Map<string, numbe
   // The languages stand between <|startoftranscript|> and <|translate|>, in openai's order.
   const first = special.get("<|startoftranscript|>") ?? 0;
   const end = Math.min(special.get("<|translate|>") ?? 0, special.get("<|transcribe|>") ?? 0);
-  return new Map(
-    [...special].filter(([, id]) => id > first && id < end).map(([text, id]) => [text.slice(2, -2), id]),
-  );
+  return new Map([...special].filter(([, id]) => id > first && id < end).map(([text, id]) => [text.slice(2, -2), id]));
 }
 
 // ---- bytes and the printable characters that stand for them in vocab and merges. Ref: openai/gpt-2 encoder.py
@@ -240,7 +240,8 @@ function joinOnSpaces(pieces: WordTokens, eot: number): WordTokens {
   const wordTokens: number[][] = [];
   pieces.words.forEach((piece, i) => {
     const tokens = pieces.tokens[i]!;
-    const starts = tokens[0]! >= eot || piece.startsWith(" ") || PUNCTUATION.includes(piece.trim()) || words.length === 0;
+    const starts =
+      tokens[0]! >= eot || piece.startsWith(" ") || PUNCTUATION.includes(piece.trim()) || words.length === 0;
     if (starts) {
       words.push(piece);
       wordTokens.push([...tokens]);
