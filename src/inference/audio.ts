@@ -93,10 +93,11 @@ async function* decodeFile(path: string, name: string, options: AudioOptions): A
   const exited = new Promise<void>((resolve) => {
     command.on("start", () => {
       child = command.ffmpegProc;
+      child?.once("exit", () => resolve());
       if (stopped) child?.kill("SIGKILL");
     });
-    command.on("end", () => resolve());
     command.on("error", () => {
+      if (child !== undefined) return; // The exit status says more than this event, which may also come before it.
       output.end();
       resolve();
     });

@@ -90,6 +90,7 @@ const PROBE_ENTRIES =
  * @throws UserError not_found, unreadable, no_audio; InferenceError no_ffmpeg; the signal's reason
  */
 export async function probe(path: string, signal?: AbortSignal, name = path): Promise<Media> {
+  signal?.throwIfAborted();
   await requireFile(path, name);
   const { streams, format } = await ffprobe(path, name, signal);
   const tracks = streams
