@@ -12,7 +12,7 @@ export type LogitFilter = (logits: Float32Array, sampled: readonly number[]) => 
 const NEVER = Number.NEGATIVE_INFINITY;
 
 /** The first token may be neither a blank nor the end. */
-export function suppressBlank(tokenizer: Tokenizer): LogitFilter {
+export function suppressBlank(tokenizer: Pick<Tokenizer, "encode" | "eot">): LogitFilter {
   const blanks = [...tokenizer.encode(" "), tokenizer.eot];
   return (logits, sampled) => {
     if (sampled.length === 0) for (const token of blanks) logits[token] = NEVER;
@@ -29,8 +29,10 @@ export function suppressTokens(tokens: readonly number[]): LogitFilter {
  * Timestamps come in pairs, never decrease, and come whenever together they are likelier than any text token.
  * @param maxInitialIndex the latest first timestamp, in steps of 0.02 s; undefined: any
  */
-export function applyTimestampRules(tokenizer: Tokenizer, maxInitialIndex: number | undefined): LogitFilter {
-  const { timestampBegin, eot, noTimestamps } = tokenizer;
+export function applyTimestampRules(
+  { timestampBegin, eot, noTimestamps }: Pick<Tokenizer, "timestampBegin" | "eot" | "noTimestamps">,
+  maxInitialIndex: number | undefined,
+): LogitFilter {
   return (logits, sampled) => {
     logits[noTimestamps] = NEVER;
 

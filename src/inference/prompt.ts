@@ -12,7 +12,7 @@ export function promptBudget(nTextCtx: number): number {
  * The initial prompt as tokens, as openai/whisper reads it.
  * @throws UserError prompt_too_long: openai/whisper would drop the beginning without a word
  */
-export function encodeInitialPrompt(tokenizer: Tokenizer, prompt: string, nTextCtx: number): number[] {
+export function encodeInitialPrompt(tokenizer: Pick<Tokenizer, "encode">, prompt: string, nTextCtx: number): number[] {
   const text = prompt.trim();
   const tokens = text === "" ? [] : tokenizer.encode(` ${text}`);
   const budget = promptBudget(nTextCtx);

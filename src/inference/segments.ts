@@ -38,8 +38,11 @@ export interface WindowSegments {
 const SECONDS_PER_TIMESTAMP = 1 / TOKENS_PER_SECOND;
 const FRAMES_PER_TIMESTAMP = FRAMES_PER_SECOND / TOKENS_PER_SECOND;
 
-export function splitSegments(result: DecodingResult, window: Window, tokenizer: Tokenizer): WindowSegments {
-  const { tokens } = result;
+export function splitSegments(
+  { tokens }: Pick<DecodingResult, "tokens">,
+  window: Window,
+  tokenizer: Pick<Tokenizer, "eot" | "timestampBegin" | "decode">,
+): WindowSegments {
   const timeOffset = window.seek / FRAMES_PER_SECOND;
   const isTimestamp = (token: number | undefined) => token !== undefined && token >= tokenizer.timestampBegin;
   const timestampAt = (token: number) => token - tokenizer.timestampBegin;
