@@ -201,7 +201,6 @@ async function append(
         bytes += chunk.byteLength;
         onBytes(bytes);
       }
-      await output.sync();
       if (bytes < file.bytes) throw new TransientError(`${source.name} sent only a part of ${file.path}`);
     } finally {
       await output.close();

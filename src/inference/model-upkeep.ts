@@ -1,7 +1,7 @@
 // Checks the models on disk against their manifests, and removes them.
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
-import { rm, stat } from "node:fs/promises";
+import { rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import process from "node:process";
 import { InferenceError, UserError } from "../core/errors.ts";
@@ -53,9 +53,11 @@ export async function removeModel(name: string, env: Environment = process.env):
   const path = join(modelsFolder(env), catalogModel(name).name);
   if (!existsSync(path)) throw new UserError("not_found", `The model ${name} is not on this machine.`);
   try {
-    // First what makes it a model, so that a removal that is stopped half-way leaves none.
-    await rm(join(path, manifestFile), { force: true });
-    await rm(path, { recursive: true });
+    // Out of sight first, so that a removal that is stopped half-way leaves no half of a model.
+    const trash = `${path}.removed`;
+    await rm(trash, { recursive: true, force: true });
+    await rename(path, trash);
+    await rm(trash, { recursive: true });
   } catch (error) {
     throw diskError(error, path);
   }
@@ -88,7 +90,7 @@ export function diskError(error: unknown, path: string): unknown {
       { cause: error },
     );
   }
-  if (code === "EACCES" || code === "EPERM" || code === "EROFS") {
+  if (code === "EACCES" || code === "EPERM" || code === "EROFS" || code === "ENOTDIR") {
     return new UserError(
       "not_writable",
       `${path} cannot be written: allow it, or set EARSHOT_MODELS to a folder of yours.`,
