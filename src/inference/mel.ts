@@ -54,7 +54,7 @@ export async function logMelSpectrogram(
 ): Promise<MelSpectrogram> {
   const { signal, spillAfterFrames = SPILL_AFTER_FRAMES, onProgress } = options;
   const store = frameStore(nMels, spillAfterFrames);
-  const transform = logMelTransform(melFilters(nMels));
+  const filters = melFilters(nMels);
   // Room for the samples of one block. The first half window before the recording is its reflection.
   const samples = new Float32Array(N_FFT - HOP_LENGTH + BLOCK_FRAMES * HOP_LENGTH);
   const block = new Float32Array(BLOCK_FRAMES * nMels);
@@ -64,7 +64,7 @@ export async function logMelSpectrogram(
 
   async function storeFrames(count: number): Promise<void> {
     if (store.length === 0) for (let k = 1; k <= N_FFT / 2; k++) samples[N_FFT / 2 - k] = samples[N_FFT / 2 + k]!;
-    max = Math.max(max, transform(samples, count, block));
+    max = Math.max(max, logMelFrames(samples, count, filters, block));
     await store.append(block.subarray(0, count * nMels));
     samples.copyWithin(0, count * HOP_LENGTH);
     samples.fill(0, samples.length - count * HOP_LENGTH);
@@ -120,29 +120,35 @@ export async function logMelSpectrogram(
   };
 }
 
-/** Computes `count` frames, HOP_LENGTH samples apart, into [count, nMels] and returns the largest value. */
-function logMelTransform({ nMels, first, offsets, weights }: MelFilters) {
-  const hann = Float64Array.from({ length: N_FFT }, (_, n) => 0.5 - 0.5 * Math.cos((2 * Math.PI * n) / N_FFT));
-  const frame = new Float64Array(N_FFT);
-  const power = new Float64Array(N_FFT / 2 + 1);
+const hann = Float64Array.from({ length: N_FFT }, (_, n) => 0.5 - 0.5 * Math.cos((2 * Math.PI * n) / N_FFT));
+const frame = new Float64Array(N_FFT);
+const power = new Float64Array(N_FFT / 2 + 1);
 
-  return (samples: Float32Array, count: number, logMel: Float32Array): number => {
-    let max = SILENCE;
-    for (let t = 0; t < count; t++) {
-      const start = t * HOP_LENGTH;
-      for (let n = 0; n < N_FFT; n++) frame[n] = samples[start + n]! * hann[n]!;
-      powerSpectrum(frame, power);
-      for (let m = 0; m < nMels; m++) {
-        const from = offsets[m]!;
-        const to = offsets[m + 1]!;
-        const shift = first[m]! - from;
-        let sum = 0;
-        for (let i = from; i < to; i++) sum += weights[i]! * power[i + shift]!;
-        const value = sum > 1e-10 ? Math.log10(sum) : SILENCE;
-        if (value > max) max = value;
-        logMel[t * nMels + m] = value;
-      }
-    }
-    return max;
-  };
+/** Computes `count` frames, HOP_LENGTH samples apart, into [count, nMels] and returns the largest value. */
+function logMelFrames(samples: Float32Array, count: number, filters: MelFilters, logMel: Float32Array): number {
+  let max = SILENCE;
+  for (let t = 0; t < count; t++) {
+    multiply(samples, t * HOP_LENGTH, hann, frame);
+    powerSpectrum(frame, power);
+    applyFilters(filters, power, logMel, t * filters.nMels);
+  }
+  for (let i = 0; i < count * filters.nMels; i++) if (logMel[i]! > max) max = logMel[i]!;
+  return max;
+}
+
+// The inner loops take all they need as arguments: V8 would load the variables of a closure anew at every step.
+function multiply(samples: Float32Array, start: number, window: Float64Array, product: Float64Array): void {
+  for (let n = 0; n < N_FFT; n++) product[n] = samples[start + n]! * window[n]!;
+}
+
+function applyFilters(filters: MelFilters, spectrum: Float64Array, logMel: Float32Array, start: number): void {
+  const { nMels, first, offsets, weights } = filters;
+  for (let m = 0; m < nMels; m++) {
+    const from = offsets[m]!;
+    const to = offsets[m + 1]!;
+    const shift = first[m]! - from;
+    let sum = 0;
+    for (let i = from; i < to; i++) sum += weights[i]! * spectrum[i + shift]!;
+    logMel[start + m] = sum > 1e-10 ? Math.log10(sum) : SILENCE;
+  }
 }
