@@ -1,4 +1,5 @@
 // The languages of Whisper: codes, names, and which one a word means. Ref: openai/whisper tokenizer.py `LANGUAGES`
+import { editDistance, slipDistance } from "./edit-distance.ts";
 
 /** Code as the models use it -> English name. A model may know fewer. */
 export const LANGUAGES: Readonly<Record<string, string>> = {
@@ -140,7 +141,7 @@ export function closeLanguages(text: string): string[] {
   const distances = new Map<string, number>();
   for (const [name, code] of [...CODE_BY_NAME, ...ownNames()]) {
     const distance = wanted.length > 2 && name.startsWith(wanted) ? 0 : editDistance(wanted, name);
-    if (distance <= Math.min(2, Math.floor(wanted.length / 3))) {
+    if (distance <= slipDistance(wanted)) {
       distances.set(code, Math.min(distance, distances.get(code) ?? distance));
     }
   }
@@ -161,18 +162,4 @@ function* ownNames(): Generator<[string, string]> {
     const name = new Intl.DisplayNames([code], { type: "language", fallback: "none" }).of(code);
     if (name !== undefined) yield [name.toLowerCase(), code];
   }
-}
-
-/** Levenshtein's distance. */
-function editDistance(from: string, to: string): number {
-  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
-  for (const [index, letter] of [...from].entries()) {
-    const next = [index + 1];
-    for (let column = 1; column <= to.length; column++) {
-      const replaced = (row[column - 1] ?? 0) + (to[column - 1] === letter ? 0 : 1);
-      next.push(Math.min(replaced, (row[column] ?? 0) + 1, (next[column - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[to.length] ?? 0;
 }

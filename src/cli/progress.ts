@@ -1,0 +1,61 @@
+// The progress bar on a terminal, below the lines that are printed meanwhile.
+import type { Io } from "./io.ts";
+import { clockText, speedText } from "./spans.ts";
+
+const CLEAR_LINE = "\r\x1b[K";
+const REDRAW_MS = 100;
+const BAR_COLUMNS = 24;
+
+export interface Progress {
+  /** @param duration of the recording; undefined while it is not known */
+  update(seconds: number, duration: number | undefined): void;
+  /** Writes a line to stdout, above the bar. */
+  print(line: string): void;
+  /** Takes the bar away. */
+  end(): void;
+}
+
+/**
+ * A bar on stderr when that is a terminal, otherwise nothing but the printed lines.
+ * @param from where the work begins, in seconds
+ * @param now milliseconds
+ */
+export function startProgress(io: Pick<Io, "stdout" | "stderr">, from: number, now: () => number): Progress {
+  const { stdout, stderr } = io;
+  if (stderr.isTTY !== true) {
+    return { update() {}, print: (line) => void stdout.write(`${line}\n`), end() {} };
+  }
+  const startedAt = now();
+  let drawnAt = Number.NEGATIVE_INFINITY;
+  let line = "";
+
+  return {
+    update(seconds, duration) {
+      line = progressLine(seconds, duration, from, (now() - startedAt) / 1000).slice(0, (stderr.columns ?? 80) - 1);
+      if (now() - drawnAt < REDRAW_MS) return;
+      drawnAt = now();
+      stderr.write(CLEAR_LINE + line);
+    },
+    print(text) {
+      stderr.write(CLEAR_LINE);
+      stdout.write(`${text}\n`);
+      stderr.write(line);
+    },
+    end() {
+      line = "";
+      stderr.write(CLEAR_LINE);
+    },
+  };
+}
+
+function progressLine(seconds: number, duration: number | undefined, from: number, elapsedSeconds: number): string {
+  const work = seconds - from;
+  const speed = work > 0 ? `, ${speedText(work, elapsedSeconds)}` : "";
+  if (duration === undefined || duration <= 0) return `${clockText(seconds)} done${speed}`;
+  const share = Math.min(1, Math.max(0, seconds / duration));
+  const filled = Math.round(share * BAR_COLUMNS);
+  const bar = "█".repeat(filled) + "░".repeat(BAR_COLUMNS - filled);
+  const left = work > 0 ? `, ${clockText(((duration - seconds) / work) * elapsedSeconds)} left` : "";
+  const percent = `${Math.floor(share * 100)}%`.padStart(4);
+  return `${percent} ${bar} ${clockText(seconds)} of ${clockText(duration)}${speed}${left}`;
+}

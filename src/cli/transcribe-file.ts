@@ -1,0 +1,154 @@
+// One recording of `earshot transcribe`: segments as they come, then the files and a summary.
+import { setImmediate } from "node:timers/promises";
+import { LANGUAGES } from "../core/languages.ts";
+import { renderJson } from "../core/render/json.ts";
+import { renderSrt } from "../core/render/srt.ts";
+import type { SubtitleOptions } from "../core/render/subtitles.ts";
+import { formatTimestamp } from "../core/render/timestamp.ts";
+import { renderTsv } from "../core/render/tsv.ts";
+import { renderTxt } from "../core/render/txt.ts";
+import { renderVtt } from "../core/render/vtt.ts";
+import type { Segment, Transcript } from "../core/transcript.ts";
+import { languageWarning } from "../inference/catalog.ts";
+import type { Whisper } from "../inference/whisper.ts";
+import type { Io } from "./io.ts";
+import { type JsonLine, jsonLine } from "./json-lines.ts";
+import type { Format, TranscribeValues } from "./options.ts";
+import { outputPath, writeWhole } from "./output-files.ts";
+import { startProgress } from "./progress.ts";
+import { clippedSeconds, engineOptions, remainingClips } from "./request.ts";
+import { spanText, speedText } from "./spans.ts";
+
+/** What all recordings of one command have in common. */
+export interface Run {
+  readonly io: Io;
+  readonly values: TranscribeValues;
+  readonly formats: readonly Format[];
+  readonly whisper: Whisper;
+  /** Writes a sentence to stderr unless it was written before. */
+  note(sentence: string): void;
+}
+
+type Partial = Pick<Transcript, "segments" | "language" | "duration"> & {
+  /** Seconds up to which everything is in the segments. */
+  readonly until: number;
+};
+
+const RENDER: Record<Format, (transcript: Transcript, options: SubtitleOptions) => string> = {
+  txt: renderTxt,
+  vtt: renderVtt,
+  srt: renderSrt,
+  tsv: renderTsv,
+  json: renderJson,
+};
+
+const DEVICE_NAMES = { cuda: "CUDA", webgpu: "WebGPU", dml: "DirectML", coreml: "CoreML", cpu: "CPU" } as const;
+
+/**
+ * @returns "stopped" after Ctrl-C, when what was finished by then was written
+ * @throws UserError, InferenceError
+ */
+export async function transcribeFile(file: string, run: Run): Promise<"done" | "stopped"> {
+  const { io, values, whisper, note } = run;
+  const startedAt = performance.now();
+  const progress = startProgress(io, values.clip_timestamps[0] ?? 0, () => performance.now());
+  const segments: Segment[] = [];
+  let partial: Partial = { segments, language: values.language ?? "en", duration: 0, until: 0 };
+
+  const transcription = whisper.transcribe(file === "-" ? io.stdin : file, {
+    ...engineOptions(values),
+    signal: io.signal,
+    on: {
+      language(language, probability) {
+        partial = { ...partial, language };
+        if (probability !== undefined && values.verbose) {
+          io.stderr.write(`Detected language: ${LANGUAGES[language] ?? language}\n`);
+        }
+        const warning = languageWarning(whisper.name, values.language ?? language);
+        if (warning !== undefined) note(warning);
+      },
+      progress(until, duration) {
+        partial = { ...partial, until, duration };
+        progress.update(until, duration);
+      },
+    },
+  });
+  let transcript: Transcript;
+  try {
+    let step = await transcription.next();
+    for (; !step.done; step = await transcription.next()) {
+      segments.push(step.value);
+      const line = segmentLine(file, step.value, values);
+      if (line !== undefined) progress.print(line);
+    }
+    transcript = step.value;
+  } catch (error) {
+    // The same Ctrl-C ends ffmpeg, and news of that may come before the signal.
+    await setImmediate();
+    if (!io.signal.aborted) throw error;
+    progress.end();
+    await leavePartialFiles(file, partial, run);
+    return "stopped";
+  } finally {
+    progress.end();
+  }
+
+  const outputs = await writeFiles(file, transcript, run);
+  const elapsed = (performance.now() - startedAt) / 1000;
+  const heard = clippedSeconds(values.clip_timestamps, transcript.duration);
+  io.stderr.write(
+    `${file === "-" ? "Standard input" : file}: ${spanText(heard)} of audio in ${spanText(elapsed)}, ` +
+      `${speedText(heard, elapsed)}, model ${whisper.name} on ${DEVICE_NAMES[whisper.device]}\n`,
+  );
+  const { text, language, duration } = transcript;
+  const { name: model, device } = whisper;
+  writeJsonLine({ type: "done", file, text, language, duration, elapsed, model, device, outputs }, run);
+  return "done";
+}
+
+function segmentLine(file: string, segment: Segment, values: TranscribeValues): string | undefined {
+  if (values["json-lines"]) return jsonLine({ type: "segment", file, segment });
+  if (!values.verbose || segment.text === "") return undefined;
+  return `[${formatTimestamp(segment.start)} --> ${formatTimestamp(segment.end)}] ${segment.text}`;
+}
+
+async function leavePartialFiles(file: string, partial: Partial, run: Run): Promise<void> {
+  const { io, values } = run;
+  const { segments, language, duration, until } = partial;
+  if (segments.length === 0) {
+    io.stderr.write(`Stopped before anything of ${file} was finished: no file was written.\n`);
+    writeJsonLine({ type: "stopped", file, until, outputs: [] }, run);
+    return;
+  }
+  const text = segments.map((segment) => segment.text).join("");
+  const outputs = await writeFiles(file, { text, segments, language, duration }, run);
+  const written = outputs.length > 0 ? ` The text up to there is in ${outputs.join(", ")}.` : "";
+  const rest = remainingClips(values.clip_timestamps, until).join(",");
+  io.stderr.write(
+    `Stopped ${file} at ${formatTimestamp(until)} of ${formatTimestamp(duration)}.${written} To go on, give ` +
+      `--clip_timestamps ${rest}${outputs.length > 0 ? " and another --output_dir" : ""}.\n`,
+  );
+  writeJsonLine({ type: "stopped", file, until, outputs }, run);
+}
+
+/** @returns the paths of the files */
+async function writeFiles(file: string, transcript: Transcript, run: Run): Promise<string[]> {
+  const { values, formats } = run;
+  const subtitleOptions = {
+    highlightWords: values.highlight_words,
+    maxLineWidth: values.max_line_width,
+    maxLineCount: values.max_line_count,
+    maxWordsPerLine: values.max_words_per_line,
+  };
+  const outputs: string[] = [];
+  for (const format of formats) {
+    const path = outputPath(file, values.output_dir, format);
+    await writeWhole(path, RENDER[format](transcript, subtitleOptions));
+    outputs.push(path);
+  }
+  return outputs;
+}
+
+function writeJsonLine(line: JsonLine, { io, values }: Run): void {
+  if (values["json-lines"]) io.stdout.write(`${jsonLine(line)}\n`);
+}

@@ -1,0 +1,96 @@
+// `earshot transcribe`: reads the command line, loads the model, and goes through the recordings.
+import { InferenceError, UserError } from "../core/errors.ts";
+import { describeFailure } from "./failure.ts";
+import { formatOptions } from "./help.ts";
+import type { Io } from "./io.ts";
+import { jsonLine } from "./json-lines.ts";
+import { FORMATS, OPTIONS, readArguments, warningsFor } from "./options.ts";
+import { outputClashes, prepareFolder } from "./output-files.ts";
+import { loadOptions } from "./request.ts";
+import { type Run, transcribeFile } from "./transcribe-file.ts";
+
+const HEAD = `Usage: earshot transcribe FILE... [options]
+
+Turns recordings into text on this machine. FILE is anything that ffmpeg reads,
+or - for standard input. The options are those of openai/whisper's command.
+
+`;
+
+const FOOT = `
+Names may be shortened (--lang) and written with dashes (--output-format);
+--name=VALUE works too. None means "not set"; a True|False name alone is True.
+
+Exit code: 0 done; 1 a recording failed; 2 wrong command line; 130 after Ctrl-C,
+which writes what was finished by then. A second Ctrl-C stops at once.
+`;
+
+/**
+ * @returns 0; 1 when a recording failed; 2 for a wrong command line; 130 after Ctrl-C
+ * @throws UserError, InferenceError when no recording can be transcribed
+ */
+export async function transcribe(argv: readonly string[], io: Io): Promise<number> {
+  const { values, given, positionals: files, helpWanted, problems } = readArguments(argv);
+  if (helpWanted) {
+    io.stdout.write(HEAD + formatOptions(OPTIONS) + FOOT);
+    return 0;
+  }
+  const wanted = values["json-lines"] && !given.has("output_format") ? [] : values.output_format;
+  const formats = wanted.includes("all") ? FORMATS : FORMATS.filter((format) => wanted.includes(format));
+  const allProblems = [...problems, ...outputClashes(files, values.output_dir, formats)];
+  if (files.includes("-") && io.stdin.isTTY === true) {
+    allProblems.push("- reads a recording from standard input, which is a terminal here: pipe one in.");
+  }
+  if (allProblems.length > 0) {
+    for (const problem of allProblems) io.stderr.write(`earshot transcribe: ${problem}\n`);
+    io.stderr.write("All options are explained by: earshot transcribe --help\n");
+    return 2;
+  }
+
+  const said = new Set<string>();
+  const note = (sentence: string) => {
+    if (!said.has(sentence)) io.stderr.write(`${sentence}\n`);
+    said.add(sentence);
+  };
+  warningsFor(values).forEach(note);
+  if (formats.length > 0) await prepareFolder(values.output_dir);
+
+  const { loadWhisper } = await import("../inference/whisper.ts");
+  const whisper = await loadWhisper(values.model, loadOptions(values));
+  try {
+    whisper.notes.forEach(note);
+    return await transcribeAll(files, { io, values, formats, whisper, note });
+  } finally {
+    await whisper.close();
+  }
+}
+
+async function transcribeAll(files: readonly string[], run: Run): Promise<number> {
+  const { io, values } = run;
+  let exitCode = 0;
+  for (const [index, file] of files.entries()) {
+    try {
+      const outcome = await transcribeFile(file, run);
+      if (outcome === "done") continue;
+      const rest = files.slice(index + 1);
+      if (rest.length > 0) io.stderr.write(`Not begun: ${rest.join(", ")}\n`);
+      return 130;
+    } catch (error) {
+      if (!concernsOneFile(error)) throw error;
+      exitCode = 1;
+      const message = describeFailure(error, io.env);
+      io.stderr.write(files.length > 1 ? `Skipping ${file}: ${message}\n` : `${message}\n`);
+      if (values["json-lines"]) {
+        const code = error instanceof UserError || error instanceof InferenceError ? error.code : "bug";
+        io.stdout.write(`${jsonLine({ type: "error", file, code, message })}\n`);
+      }
+    }
+  }
+  return exitCode;
+}
+
+/** Whether the next recording may do better. */
+function concernsOneFile(error: unknown): boolean {
+  if (error instanceof UserError) return error.code !== "prompt_too_long" && error.code !== "unsupported_language";
+  if (error instanceof InferenceError) return error.code === "out_of_memory" || error.code === "child_died";
+  return true;
+}
