@@ -149,6 +149,7 @@ function applyFilters(filters: MelFilters, spectrum: Float64Array, logMel: Float
     const shift = first[m]! - from;
     let sum = 0;
     for (let i = from; i < to; i++) sum += weights[i]! * spectrum[i + shift]!;
-    logMel[start + m] = sum > 1e-10 ? Math.log10(sum) : SILENCE;
+    // V8's log10 takes half as long again as its log.
+    logMel[start + m] = sum > 1e-10 ? Math.log(sum) * Math.LOG10E : SILENCE;
   }
 }
