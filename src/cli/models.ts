@@ -1,108 +1,101 @@
 // `earshot models`: what there is, what is on disk, download, check and remove.
-import { parseArgs } from "node:util";
-import { InferenceError, UserError } from "../core/errors.ts";
 import { approximateBytes, catalogModels } from "../inference/catalog.ts";
 import { type Progress, pullModel } from "../inference/model-download.ts";
-import { graphFiles, isPrecision, type Precision, precisionSuffix, weightBytes } from "../inference/model-files.ts";
+import { type Precision, precisionSuffix, readManifest } from "../inference/model-files.ts";
 import { removeModel, verifyModel } from "../inference/model-upkeep.ts";
 import { demoFolder, installedModels, memoryNeed } from "../inference/models.ts";
-import { DEVICES, type Device, listDevices } from "../inference/session.ts";
+import type { Device } from "../inference/session.ts";
+import { type Option, parseArguments } from "./arguments.ts";
+import { formatOptions } from "./help.ts";
 import type { Io } from "./io.ts";
+import { choice } from "./kinds.ts";
+import { clockText } from "./spans.ts";
 
-const usage = `Usage: earshot models <command>
+const HEAD = `Usage: earshot models list | pull NAME | verify [NAME] | rm NAME
 
-  list              what can be had, what is on disk, and what each needs
-  pull NAME         download a model, or go on with a download that was stopped
-  verify [NAME]     compare the files on disk with their checksums
-  rm NAME           delete a model
+  list            what can be had, what is on disk, and what each needs
+  pull NAME       download a model, or go on with a download that was stopped
+  verify [NAME]   compare the files on disk with their checksums
+  rm NAME         delete a model
 
-Options:
-  --device NAME     ${DEVICES.join(", ")}; pull takes the files that are best there
-  --precision NAME  ${Object.keys(precisionSuffix).join(", ")}; default: the best for the device
-
-The models lie in EARSHOT_MODELS (default ~/.local/share/earshot/models). They come from
-HF_ENDPOINT (default https://huggingface.co), or from the folder EARSHOT_MIRROR.
 `;
 
-/** @returns 0; 1 when something failed or is wrong; 2 for a wrong command line; 130 after Ctrl-C */
+const FOOT = `
+The models lie in EARSHOT_MODELS (default: ~/.local/share/earshot/models). They
+come from HF_ENDPOINT (default: https://huggingface.co), with HF_TOKEN where a
+token is needed, or from a folder, EARSHOT_MIRROR.
+
+Exit code: 0 done; 1 failed, or a file is wrong; 2 wrong command line; 130 after
+Ctrl-C, which keeps what was downloaded.
+`;
+
+const DEVICES = ["auto", "cuda", "webgpu", "dml", "coreml", "cpu"] as const;
+const PRECISIONS = Object.keys(precisionSuffix) as Precision[];
+
+const OPTIONS = {
+  device: {
+    group: "Options",
+    kind: choice(DEVICES),
+    fallback: "auto",
+    help: "what will compute; pull takes the files that are best there",
+  } satisfies Option<(typeof DEVICES)[number]>,
+  precision: {
+    group: "Options",
+    kind: choice(PRECISIONS),
+    fallback: undefined,
+    fallbackText: "the best one for the device",
+    help: "which of the model's files to take",
+  } satisfies Option<Precision | undefined>,
+};
+
+/** @throws UserError, InferenceError when the command cannot be carried out */
 export async function models(argv: readonly string[], io: Io): Promise<number> {
+  const { values, positionals, helpWanted, problems } = parseArguments(argv, OPTIONS);
+  const [command, name, ...more] = positionals;
+  if (helpWanted || (command === undefined && problems.length === 0)) {
+    io.stdout.write(HEAD + formatOptions(OPTIONS) + FOOT);
+    return helpWanted ? 0 : 2;
+  }
+  const wrong = [...problems, ...problemsWith(command, name, more)];
+  if (wrong.length > 0) {
+    for (const problem of wrong) io.stderr.write(`earshot models: ${problem}\n`);
+    io.stderr.write("All of it is explained by: earshot models --help\n");
+    return 2;
+  }
   try {
-    return await run(argv, io);
-  } catch (error) {
-    if (io.signal.aborted) {
-      io.stderr.write("Stopped. What was downloaded is kept: the same command goes on from there.\n");
-      return 130;
+    switch (command) {
+      case "pull":
+        return await pull(name ?? "", await deviceFor(values.device), values.precision, io);
+      case "verify":
+        return await verify(name, io);
+      case "rm":
+        io.stdout.write(`Deleted ${await removeModel(name ?? "", io.env)}\n`);
+        return 0;
+      default:
+        io.stdout.write(table(await deviceFor(values.device), values.precision, io));
+        return 0;
     }
-    if (!(error instanceof UserError) && !(error instanceof InferenceError)) throw error;
-    io.stderr.write(`${error.message}\n`);
-    return error instanceof UserError && error.code === "bad_option" ? 2 : 1;
+  } catch (error) {
+    if (!io.signal.aborted) throw error;
+    if (command === "pull") io.stderr.write("Stopped. The same command goes on from here.\n");
+    return 130;
   }
 }
 
-async function run(argv: readonly string[], io: Io): Promise<number> {
-  const { command, names, device, precision } = parse(argv);
-  const [name] = names;
-  switch (command) {
-    case "help":
-      io.stdout.write(usage);
-      return 0;
-    case "list":
-      io.stdout.write(table(device, precision, io));
-      return 0;
-    case "pull":
-      return pull(required(name, "pull"), device, precision, io);
-    case "verify":
-      return verify(name, io);
-    case "rm":
-      io.stdout.write(`Deleted ${await removeModel(required(name, "rm"), io.env)}\n`);
-      return 0;
-    default:
-      throw new UserError("bad_option", `There is no "earshot models ${command}".\n\n${usage}`);
+function problemsWith(command: string | undefined, name: string | undefined, more: readonly string[]): string[] {
+  if (!["list", "pull", "verify", "rm"].includes(command ?? "")) return [`there is no "models ${command}".`];
+  if ((command === "pull" || command === "rm") && name === undefined) {
+    return [`say which model: earshot models ${command} NAME (see: earshot models list).`];
   }
+  const surplus = command === "list" && name !== undefined ? [name, ...more] : more;
+  return surplus.length > 0 ? [`"models ${command}" does not take ${surplus.join(" ")}.`] : [];
 }
 
-function parse(argv: readonly string[]) {
-  let parsed: ReturnType<typeof parseOptions>;
-  try {
-    parsed = parseOptions(argv);
-  } catch (cause) {
-    throw new UserError("bad_option", `${(cause as Error).message}\n\n${usage}`, { cause });
-  }
-  const { values, positionals } = parsed;
-  const [command = "help", ...names] = positionals;
-  const device = DEVICES.find((one) => one === values.device);
-  if (values.device !== undefined && !device) {
-    throw new UserError("bad_option", `There is no device "${values.device}": use one of ${DEVICES.join(", ")}.`);
-  }
-  if (values.precision !== undefined && !isPrecision(values.precision)) {
-    const known = Object.keys(precisionSuffix).join(", ");
-    throw new UserError("bad_option", `There is no precision "${values.precision}": use one of ${known}.`);
-  }
-  if (names.length > 1) throw new UserError("bad_option", `"earshot models ${command}" takes one name.`);
-  return {
-    command: values.help ? "help" : command,
-    names,
-    device: device ?? likelyDevice(),
-    precision: values.precision,
-  };
-}
-
-function parseOptions(argv: readonly string[]) {
-  return parseArgs({
-    args: [...argv],
-    allowPositionals: true,
-    options: { device: { type: "string" }, precision: { type: "string" }, help: { type: "boolean", short: "h" } },
-  });
-}
-
-/** The device that would be chosen, as far as can be told without opening a model. */
-function likelyDevice(): Device {
+/** For auto the device that will be tried first; asked only here, because onnxruntime takes a while to load. */
+async function deviceFor(wanted: (typeof DEVICES)[number]): Promise<Device> {
+  if (wanted !== "auto") return wanted;
+  const { listDevices } = await import("../inference/session.ts");
   return listDevices().find((choice) => choice.passedOver === undefined)?.device ?? "cpu";
-}
-
-function required(name: string | undefined, command: string): string {
-  if (name !== undefined) return name;
-  throw new UserError("bad_option", `Say which model: earshot models ${command} NAME (see "earshot models list").`);
 }
 
 /** The table fits 80 columns. Sizes with ~ are estimates from the number of parameters. */
@@ -121,10 +114,17 @@ function table(device: Device, precision: Precision | undefined, io: Io): string
       model.goodFor,
     ];
   });
-  const demo = weightBytes(graphFiles(demoFolder, undefined, device));
+  const demo = readManifest(demoFolder)?.files.reduce((sum, file) => sum + file.bytes, 0);
   const all = [
     ["NAME", "ON DISK", "SIZE", "MEMORY", "SPEED", "GOOD FOR"],
-    ["demo", "yes", size(demo), `~${size(memoryNeed(demo))}`, "-", "trying out: few words"],
+    [
+      "demo",
+      demo ? "yes" : "broken",
+      size(demo ?? 0),
+      `~${size(memoryNeed(demo ?? 0))}`,
+      "-",
+      "a first try; few words",
+    ],
     ...rows,
   ];
   const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...all.map((row) => row[column]?.length ?? 0)));
@@ -134,7 +134,7 @@ function table(device: Device, precision: Precision | undefined, io: Io): string
       .join("  ")
       .trimEnd(),
   );
-  const note = `Size and memory in ${wanted}, the best for ${device}; ~ is an estimate. Speed: against large-v3.`;
+  const note = `For ${wanted} on ${device}; ~ is an estimate. Speed is against large-v3.`;
   return `${lines.join("\n")}\n\n${note}\n`;
 }
 
@@ -185,7 +185,7 @@ function progressBar(name: string, output: Io["stderr"]) {
       }
       if (performance.now() - shownMs < 100 && share < 1) return;
       shownMs = performance.now();
-      const left = duration((progress.totalBytes - progress.bytes) / Math.max(progress.bytesPerSecond, 1));
+      const left = clockText((progress.totalBytes - progress.bytes) / Math.max(progress.bytesPerSecond, 1));
       const text = `${percent} of ${size(progress.totalBytes)}  ${size(progress.bytesPerSecond)}/s  ${left} left`;
       const room = Math.min(40, (output.columns ?? 80) - name.length - text.length - 6);
       const done = Math.round(share * Math.max(room, 0));
@@ -201,9 +201,4 @@ function progressBar(name: string, output: Io["stderr"]) {
 function size(bytes: number): string {
   if (bytes >= 995e6) return `${(bytes / 1e9).toFixed(1)} GB`;
   return bytes >= 995e3 ? `${Math.round(bytes / 1e6)} MB` : `${Math.round(bytes / 1e3)} kB`;
-}
-
-function duration(seconds: number): string {
-  const whole = Math.ceil(seconds);
-  return `${Math.floor(whole / 60)}:${String(whole % 60).padStart(2, "0")}`;
 }

@@ -20,10 +20,6 @@ export const precisionSuffix = {
 
 export type Precision = keyof typeof precisionSuffix;
 
-export function isPrecision(word: string): word is Precision {
-  return Object.hasOwn(precisionSuffix, word);
-}
-
 // On a CPU int8 weights are the fastest of the public files, 1.5 times fp32 in the encoder and 2.2 times in the decoder
 // (measured with AVX512-VNNI). On a GPU fp16 halves the memory traffic that decoding is bound by.
 const cpuOrder: readonly Precision[] = ["q8", "int8", "uint8", "fp32", "q4", "fp16", "bnb4", "q4f16"];
