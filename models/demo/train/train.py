@@ -1,0 +1,210 @@
+"""Trains the demo model. Loss: next token, phone of every audio frame, guided attention.
+
+    python train.py --work WORK --minutes 75 [--start checkpoint.pt --start-tokenizer tokenizer.json]
+
+The phone loss is what makes the encoder listen within minutes instead of hours; the guided
+attention keeps a few cross-attention heads on the audio of the word that is being written,
+which is what Whisper's word times are read from. The learning rate follows the clock, so that
+the training ends on time on any machine.
+"""
+
+import argparse
+import json
+import math
+import os
+import tempfile
+import time
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+
+from data import IGNORE, Batcher, Pool
+from model import ALIGNMENT_HEADS, CONFIG, TrainingNet
+from tokenizer import IDS, TIMESTAMP, Tokenizer, apply_merges
+
+
+def guided_attention(attention: list[torch.Tensor], spans: torch.Tensor) -> torch.Tensor:
+    """-log of the attention that falls on each label's own stretch of audio (soft edges)."""
+    known = spans[..., 0] >= 0
+    frames = attention[0].shape[-1]
+    t = torch.arange(frames) + 0.5
+    a, b = spans[known][:, :1], spans[known][:, 1:]
+    distance = torch.relu(torch.maximum(a - t, t - b))
+    target = torch.exp(-0.5 * (distance / 3.0) ** 2)
+    loss = 0.0
+    for p in attention:
+        on_target = (p[:, :2].permute(0, 2, 1, 3)[known] * target[:, None]).sum(-1)
+        loss = loss - torch.log(on_target + 1e-3).mean()
+    return loss / len(attention)
+
+
+def start_from(net: TrainingNet, path: str, old_tokenizer: str, tokenizer: Tokenizer) -> None:
+    """Take over an earlier checkpoint made with another tokenizer: weights as they are, each new
+    token's embedding as the mean of the tokens that the old tokenizer writes it with."""
+    with open(old_tokenizer) as f:
+        old_special = {a["content"]: a["id"] for a in json.load(f)["added_tokens"]}
+    old = Tokenizer(old_tokenizer)
+    state = {k: v.float() for k, v in torch.load(path, map_location="cpu")["ema"].items()}
+    state = {("whisper." + k[2:]): v for k, v in state.items() if k.startswith("w.")}
+    name = "whisper.model.decoder.embed_tokens.weight"
+    before = state.pop(name)
+    after = net.whisper.model.decoder.embed_tokens.weight.data
+    for token, i in tokenizer.ids.items():
+        parts = [old.ids[p] for p in apply_merges(list(token), old.rank)]
+        after[i] = before[parts].mean(0)
+    for special, i in IDS.items():
+        after[i] = before[old_special[special]]
+    for i in range(1501):
+        after[TIMESTAMP + i] = before[old_special[f"<|{i * 0.02:.2f}|>"]]
+    missing, unexpected = net.load_state_dict(state, strict=False)
+    assert not unexpected and set(missing) == {name, "phones.weight", "phones.bias"}, (missing, unexpected)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", required=True)
+    parser.add_argument("--minutes", type=float, default=75)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--budget", type=int, default=3000, help="mel frames in a batch of clips, per process")
+    parser.add_argument("--full-every", type=int, default=4, help="every nth step has whole 30 s windows")
+    parser.add_argument("--full-count", type=int, default=2, help="windows in such a step, per process")
+    parser.add_argument("--processes", type=int, default=2, help="one thread each; about the number of cores")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", help="an earlier checkpoint in the format of our first recipe")
+    parser.add_argument("--start-tokenizer")
+    parser.add_argument("--resume", help="a checkpoint of this script")
+    parser.add_argument("--name", default="run")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as meeting:
+        torch.multiprocessing.spawn(run, (args, meeting), nprocs=args.processes)
+
+
+def run(rank: int, args: argparse.Namespace, meeting: str) -> None:
+    """One of `args.processes` workers. They share nothing but the gradient's mean: on small
+    models several single-threaded processes are much faster than one with several threads."""
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    dist.init_process_group("gloo", init_method=f"file://{meeting}/rendezvous", rank=rank,
+                            world_size=args.processes)
+    chief = rank == 0
+
+    tokenizer = Tokenizer(f"{args.work}/tokenizer.json")
+    net = TrainingNet()
+    resumed = torch.load(args.resume) if args.resume else None
+    pool = Pool(args.work, resumed["phones"] if resumed else None)
+    if resumed:
+        net.load_state_dict(resumed["net"])
+    elif args.start:
+        start_from(net, args.start, args.start_tokenizer, tokenizer)
+    step = resumed["step"] if resumed else 0
+    batcher = Batcher(pool, tokenizer, args.seed + 1000 * rank + 7 * step)
+    if chief:
+        print(f"{sum(p.numel() for p in net.whisper.parameters())} parameters, {len(pool.all)} utterances, "
+              f"{sum(u.frames for u in pool.all) / 360000:.1f} h", flush=True)
+
+    decay, plain = [], []
+    for name, p in net.named_parameters():
+        if p.requires_grad:
+            (plain if p.dim() < 2 or "embed" in name else decay).append(p)
+    trained = decay + plain
+    # All gradients lie in one buffer, with one place more for the clock, and are averaged in one go.
+    buffer = torch.zeros(sum(p.numel() for p in trained) + 1)
+    at = 0
+    for p in trained:
+        p.grad = buffer[at : at + p.numel()].view(p.shape)
+        at += p.numel()
+    optimiser = torch.optim.AdamW([dict(params=decay, weight_decay=0.05), dict(params=plain, weight_decay=0.0)],
+                                  lr=args.rate, betas=(0.9, 0.98), eps=1e-8, fused=True)
+    average = {k: v.clone() for k, v in (resumed["average"] if resumed else net.state_dict()).items()}
+    if resumed:
+        optimiser.load_state_dict(resumed["optimiser"])
+    first_layer = min(layer for layer, _ in ALIGNMENT_HEADS)
+
+    def save(name: str) -> None:
+        path = f"{args.work}/{name}.pt"
+        torch.save(dict(net=net.state_dict(), average=average, config=CONFIG, step=step,
+                        phones=pool.phone_ids, optimiser=optimiser.state_dict()), path + ".part")
+        os.replace(path + ".part", path)
+
+    began = saved = shown = time.time()
+    audio, sums, counts = 0.0, {}, {}
+    share = 0.0
+
+    def note(**values) -> None:
+        for k, v in values.items():
+            sums[k] = sums.get(k, 0.0) + float(v)
+            counts[k] = counts.get(k, 0) + 1
+
+    while share < 1:
+        rate = (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * share))) * args.rate
+        if not resumed:
+            rate *= min(1, (step + 1) / 150)
+        for group in optimiser.param_groups:
+            group["lr"] = rate
+        t = time.time()
+        full = step % args.full_every == args.full_every - 1
+        b = batcher.full_windows(args.full_count) if full else batcher.clips(args.budget)
+        note(data=time.time() - t)
+
+        hidden = net.whisper.model.encoder(b["mel"], b["offsets"])
+        decoded, attention = net.whisper.model.decoder(b["ids"], hidden, weights_from=first_layer)
+        keep = b["labels"] != IGNORE
+        logits, labels, weights = net.whisper.logits(decoded[keep]), b["labels"][keep], b["weights"][keep]
+        token_losses = F.cross_entropy(logits, labels, reduction="none")
+        token_loss = (token_losses * weights).sum() / weights.sum()
+        phone_logits = net.phones(hidden)
+        phone_loss = F.cross_entropy(phone_logits.flatten(0, 1), b["phones"].flatten())
+        attention_loss = guided_attention(attention, b["spans"]) if (b["spans"] >= 0).any() else torch.zeros(())
+        loss = token_loss + 0.5 * phone_loss + 0.3 * attention_loss
+        buffer.zero_()
+        loss.backward()
+        buffer[-1] = (time.time() - began) / (60 * args.minutes)
+        t = time.time()
+        dist.all_reduce(buffer)
+        note(wait=time.time() - t)
+        buffer /= args.processes
+        share = float(buffer[-1])
+        norm = float(buffer[:-1].norm())
+        if not math.isfinite(norm):
+            print("skipped a step: gradient not finite", flush=True)
+            continue
+        buffer[:-1] *= min(1.0, 1.0 / (norm + 1e-6))
+        optimiser.step()
+        step += 1
+        if step % 500 == 0:
+            pool.load()
+        if not chief:
+            continue
+        with torch.no_grad():
+            keep_share = min(0.998, (1 + step) / (20 + step))
+            for k, v in net.state_dict().items():
+                average[k].lerp_(v, 1 - keep_share)
+            audio += args.processes * b["mel"].shape[0] * b["mel"].shape[2] / 100
+            heard = b["phones"] > 0
+            right = phone_logits.argmax(-1) == b["phones"]
+            note(norm=norm, phone=phone_loss, attention=attention_loss)
+            if heard.any():
+                note(phones_right=right[heard].float().mean())
+            kind = "full" if full else "clip"
+            note(**{f"{kind}_token": token_losses.mean(), f"{kind}_right": (logits.argmax(-1) == labels).float().mean()})
+            copied = weights > 1
+            if copied.any():
+                note(copied=token_losses[copied].mean(), copied_right=(logits.argmax(-1) == labels)[copied].float().mean())
+        if step % 50 == 0:
+            now = time.time()
+            figures = " ".join(f"{k} {sums[k] / counts[k]:.3f}" for k in sorted(sums))
+            print(f"{step} share {share:.3f} rate {rate:.1e} {figures} | {(now - shown) / 50:.2f} s a step, "
+                  f"{audio / (now - shown):.0f} x real time", flush=True)
+            audio, sums, counts, shown = 0.0, {}, {}, now
+        if time.time() - saved > 120:
+            save(args.name)
+            saved = time.time()
+    if chief:
+        save(args.name)
+        print("done", step, flush=True)
+    dist.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
