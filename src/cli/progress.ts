@@ -7,8 +7,8 @@ const REDRAW_MS = 100;
 const BAR_COLUMNS = 24;
 
 export interface Progress {
-  /** @param duration of the recording; undefined while it is not known */
-  update(seconds: number, duration: number | undefined): void;
+  /** @param duration of the recording, in seconds */
+  update(seconds: number, duration: number): void;
   /** Writes a line to stdout, above the bar. */
   print(line: string): void;
   /** Takes the bar away. */
@@ -17,21 +17,28 @@ export interface Progress {
 
 /**
  * A bar on stderr when that is a terminal, otherwise nothing but the printed lines.
+ * @param file shown until the first update: a long recording takes a while to read
  * @param from where the work begins, in seconds
  * @param now milliseconds
  */
-export function startProgress(io: Pick<Io, "stdout" | "stderr">, from: number, now: () => number): Progress {
-  const { stdout, stderr } = io;
+export function startProgress(
+  { stdout, stderr }: Pick<Io, "stdout" | "stderr">,
+  file: string,
+  from: number,
+  now: () => number,
+): Progress {
   if (stderr.isTTY !== true) {
     return { update() {}, print: (line) => void stdout.write(`${line}\n`), end() {} };
   }
   const startedAt = now();
   let drawnAt = Number.NEGATIVE_INFINITY;
-  let line = "";
+  const fitted = (text: string) => text.slice(0, (stderr.columns ?? 80) - 1);
+  let line = fitted(`Reading ${file === "-" ? "standard input" : file}`);
+  stderr.write(CLEAR_LINE + line);
 
   return {
     update(seconds, duration) {
-      line = progressLine(seconds, duration, from, (now() - startedAt) / 1000).slice(0, (stderr.columns ?? 80) - 1);
+      line = fitted(progressLine(seconds, duration, from, (now() - startedAt) / 1000));
       if (now() - drawnAt < REDRAW_MS) return;
       drawnAt = now();
       stderr.write(CLEAR_LINE + line);
@@ -48,11 +55,10 @@ export function startProgress(io: Pick<Io, "stdout" | "stderr">, from: number, n
   };
 }
 
-function progressLine(seconds: number, duration: number | undefined, from: number, elapsedSeconds: number): string {
+function progressLine(seconds: number, duration: number, from: number, elapsedSeconds: number): string {
   const work = seconds - from;
   const speed = work > 0 ? `, ${speedText(work, elapsedSeconds)}` : "";
-  if (duration === undefined || duration <= 0) return `${clockText(seconds)} done${speed}`;
-  const share = Math.min(1, Math.max(0, seconds / duration));
+  const share = duration > 0 ? Math.min(1, seconds / duration) : 1;
   const filled = Math.round(share * BAR_COLUMNS);
   const bar = "█".repeat(filled) + "░".repeat(BAR_COLUMNS - filled);
   const left = work > 0 ? `, ${clockText(((duration - seconds) / work) * elapsedSeconds)} left` : "";

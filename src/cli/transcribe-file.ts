@@ -51,7 +51,7 @@ const DEVICE_NAMES = { cuda: "CUDA", webgpu: "WebGPU", dml: "DirectML", coreml: 
 export async function transcribeFile(file: string, run: Run): Promise<"done" | "stopped"> {
   const { io, values, whisper, note } = run;
   const startedAt = performance.now();
-  const progress = startProgress(io, values.clip_timestamps[0] ?? 0, () => performance.now());
+  const progress = startProgress(io, file, values.clip_timestamps[0] ?? 0, () => performance.now());
   const segments: Segment[] = [];
   let partial: Partial = { segments, language: values.language ?? "en", duration: 0, until: 0 };
 
