@@ -146,8 +146,9 @@ VARIANTS = [
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--whisper", required=True, help="folder that holds openai's package `whisper`")
-    sys.path.insert(0, parser.parse_args().whisper)
+    parser.add_argument("--whisper", help="folder that holds openai's package `whisper`; default: the one installed")
+    if folder := parser.parse_args().whisper:
+        sys.path.insert(0, folder)
     from whisper.utils import get_writer
 
     OUT.mkdir(parents=True, exist_ok=True)
