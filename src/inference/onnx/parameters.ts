@@ -14,8 +14,8 @@ export function elementCount(shape: readonly number[]): number {
 }
 
 /** [rows, columns] -> [columns, rows] */
-export function transpose(values: Float32Array, rows: number, columns: number): Float32Array {
-  const transposed = new Float32Array(values.length);
+export function transpose<T extends Float32Array | Uint8Array>(values: T, rows: number, columns: number): T {
+  const transposed = new (values.constructor as new (length: number) => T)(values.length);
   // In tiles, because the writes of a whole row would miss the cache one by one.
   const tile = 32;
   for (let row0 = 0; row0 < rows; row0 += tile) {

@@ -1,0 +1,98 @@
+// Makes the fast layout out of a model in the public layout, once, and finds it again.
+
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { InferenceError } from "../../core/errors.ts";
+import { readModelConfig } from "../model-config.ts";
+import { type FastPrecision, fastModels } from "./fast-layout-writer.ts";
+import { writeModel } from "./model-file.ts";
+import { readWeights, sourceFiles } from "./weights.ts";
+
+/** To be raised when the graphs change, so that older ones are made anew. */
+const LAYOUT_VERSION = 1;
+const SAMPLES = 64;
+const SAMPLE_BYTES = 16384;
+
+/** Paths of the fast layout's graphs. */
+export interface FastLayoutFiles {
+  readonly precision: FastPrecision;
+  readonly encoder: string;
+  readonly audioCache: string;
+  readonly decoder: string;
+}
+
+/**
+ * Writes onnx/earshot/<precision>-<fingerprint>/ beside the public files, or leaves it when it is there already.
+ * @throws InferenceError model_missing, model_broken (graphs not understood: the public layout still runs), disk_full
+ */
+export async function optimizeModel(
+  folder: string,
+  { precision }: { readonly precision: FastPrecision },
+): Promise<void> {
+  const { dims } = await readModelConfig(folder);
+  const target = await layoutFolder(folder, precision);
+  if (existsSync(target)) return;
+  const parent = join(folder, "onnx", "earshot");
+  const unfinished = join(parent, `.unfinished-${precision}-${process.pid}`);
+  try {
+    const parameters = readWeights(folder, dims);
+    await mkdir(unfinished, { recursive: true });
+    for (const [name, model] of Object.entries(fastModels(dims, parameters, precision))) {
+      await writeModel(join(unfinished, `${name}.onnx`), model);
+    }
+    await rename(unfinished, target);
+  } catch (error) {
+    await rm(unfinished, { recursive: true, force: true });
+    if (error instanceof Error && "code" in error && error.code === "ENOSPC") {
+      throw new InferenceError("disk_full", `There is no room left for ${target}. Make room, then try again.`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+  for (const name of await readdir(parent)) {
+    const isOutdated = name.startsWith(`${precision}-`) && name !== basename(target);
+    if (isOutdated) await rm(join(parent, name), { recursive: true, force: true });
+  }
+}
+
+/** The graphs that `optimizeModel` made from the files as they are now; undefined when there are none. */
+export async function findFastLayout(folder: string, precision: FastPrecision): Promise<FastLayoutFiles | undefined> {
+  if (!existsSync(join(folder, "onnx", "earshot"))) return undefined;
+  const layout = await layoutFolder(folder, precision);
+  if (!existsSync(layout)) return undefined;
+  return {
+    precision,
+    encoder: join(layout, "encoder.onnx"),
+    audioCache: join(layout, "audio_cache.onnx"),
+    decoder: join(layout, "decoder.onnx"),
+  };
+}
+
+async function layoutFolder(folder: string, precision: FastPrecision): Promise<string> {
+  const { decoder, encoder } = sourceFiles(folder);
+  const paths = [encoder, decoder].flatMap((path) => [path, `${path}_data`]).filter((path) => existsSync(path));
+  return join(folder, "onnx", "earshot", `${precision}-${await fingerprint(paths)}`);
+}
+
+/** Of sizes and evenly spaced samples: models are replaced as a whole, and hashing gigabytes would delay every start. */
+async function fingerprint(paths: readonly string[]): Promise<string> {
+  const hash = createHash("sha256").update(`${LAYOUT_VERSION}`);
+  const sample = Buffer.alloc(SAMPLE_BYTES);
+  for (const path of paths) {
+    const { size } = await stat(path);
+    hash.update(`${basename(path)} ${size}`);
+    const file = await open(path);
+    try {
+      for (let i = 0; i < SAMPLES; i++) {
+        const { bytesRead } = await file.read(sample, 0, SAMPLE_BYTES, Math.floor((size * i) / SAMPLES));
+        hash.update(sample.subarray(0, bytesRead));
+      }
+    } finally {
+      await file.close();
+    }
+  }
+  return hash.digest("hex").slice(0, 12);
+}
