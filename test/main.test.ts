@@ -10,7 +10,7 @@ import { speechPath } from "./support/speech.ts";
 
 const MAIN = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const QUICK = [
-  ...["--model", "demo", "--device", "cpu", "--language", "en"],
+  ...["--model", "demo", "--device", "cpu", "--threads", "1", "--language", "en"],
   ...["--beam_size", "None", "--temperature_increment_on_fallback", "None"],
 ];
 const CLEAN = speechPath("clean_000");

@@ -32,7 +32,7 @@ export function startProgress(
   }
   const startedAt = now();
   let drawnAt = Number.NEGATIVE_INFINITY;
-  const fitted = (text: string) => text.slice(0, (stderr.columns ?? 80) - 1);
+  const fitted = (text: string) => text.slice(0, (stderr.columns || 80) - 1);
   let line = fitted(`Reading ${file === "-" ? "standard input" : file}`);
   stderr.write(CLEAR_LINE + line);
 

@@ -3,7 +3,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { transcribe } from "../../src/cli/transcribe.ts";
 import { UserError } from "../../src/core/errors.ts";
 import { error, ffmpeg, PICTURE } from "../support/recordings.ts";
@@ -12,11 +12,14 @@ import { type Terminal, type TerminalOptions, terminal } from "../support/termin
 
 /** Greedy, one attempt, no detection: as quick as it gets. */
 const QUICK = [
-  ...["--model", "demo", "--device", "cpu", "--language", "en"],
+  ...["--model", "demo", "--device", "cpu", "--threads", "1", "--language", "en"],
   ...["--beam_size", "None", "--temperature_increment_on_fallback", "None"],
 ];
 const CLEAR_LINE = "\r\x1b[K";
 const CLEAN = speechPath("clean_000");
+
+// A busy machine may take a while to load the model for each of these.
+vi.setConfig({ testTimeout: 240_000 });
 
 let folder: string;
 const at = (name: string) => join(folder, name);
