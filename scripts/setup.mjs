@@ -105,10 +105,13 @@ const ffmpegCommands = [
 ];
 
 function checkFfmpeg() {
-  const chosen = process.env.FFMPEG_PATH;
-  if (chosen) {
-    if (isExecutable(chosen)) return;
-    stop(`FFMPEG_PATH is ${chosen}, where there is no program: correct it, or unset it to use the system's ffmpeg.`);
+  const { FFMPEG_PATH, FFPROBE_PATH } = process.env;
+  if (FFMPEG_PATH) {
+    const ffprobe =
+      FFPROBE_PATH || join(dirname(FFMPEG_PATH), process.platform === "win32" ? "ffprobe.exe" : "ffprobe");
+    const missing = [FFMPEG_PATH, ffprobe].find((path) => !isExecutable(path));
+    if (!missing) return;
+    stop(`${missing} is no program: correct FFMPEG_PATH (and FFPROBE_PATH), or unset it to use the system's ffmpeg.`);
   }
   const isThere = () => isOnPath("ffmpeg") && isOnPath("ffprobe");
   if (isThere()) return;

@@ -60,7 +60,8 @@ export async function doctor(argv: readonly string[], io: Io): Promise<number> {
   return findings.some((finding) => finding.state === "mend") ? 1 : 0;
 }
 
-const CHECK_COLUMNS = 14;
+/** As wide as "model large-v3-turbo", and a space. */
+const CHECK_COLUMNS = 21;
 
 function lines({ check, state, finding, remedy }: Finding): string {
   const margin = " ".repeat(6 + CHECK_COLUMNS);

@@ -40,6 +40,8 @@ export class TransientError extends Error {
   }
 }
 
+const elsewhere = "try again later, or set HF_ENDPOINT or EARSHOT_MIRROR to a place that holds the models";
+
 /** EARSHOT_MIRROR (a folder laid out as {repo}/{path}), HF_ENDPOINT (file:// for a folder too), or huggingface.co. */
 export function modelSource(env: Environment, backoffMs = 1000): ModelSource {
   const mirror = env["EARSHOT_MIRROR"];
@@ -91,7 +93,11 @@ function hub(endpoint: string, token: string | undefined, backoffMs: number): Mo
       });
     } catch (cause) {
       signal.throwIfAborted();
-      throw new TransientError(`${endpoint} cannot be reached (${reason(cause)})`, undefined, { cause });
+      const what = `${endpoint} cannot be reached (${reason(cause)})`;
+      // A name that does not exist will not exist in a second either; mostly it means: no network.
+      if (reason(cause) === "ENOTFOUND")
+        throw new InferenceError("download_failed", `${what}: ${elsewhere}.`, { cause });
+      throw new TransientError(what, undefined, { cause });
     }
   }
 
@@ -228,11 +234,7 @@ export async function retrying<T>(
       const waitMs = error.retryAfterMs ?? backoffMs * 2 ** tries;
       tries += 1;
       if (tries >= maxTries || waitMs > maxWaitMs) {
-        throw new InferenceError(
-          "download_failed",
-          `${error.message}: try again later, or set HF_ENDPOINT or EARSHOT_MIRROR to a place that holds the models.`,
-          { cause: error },
-        );
+        throw new InferenceError("download_failed", `${error.message}: ${elsewhere}.`, { cause: error });
       }
       await sleep(waitMs, undefined, { signal });
     }

@@ -41,35 +41,32 @@ async function examine(argv: readonly string[] = []) {
   return { exitCode: await doctor(argv, io), ...texts };
 }
 
-async function findings(): Promise<Map<string, { state: string; finding: string; remedy?: string }>> {
-  const { stdout } = await examine(["--json"]);
-  return new Map(JSON.parse(stdout).map((one: { check: string }) => [one.check, one]));
+async function findings() {
+  const { exitCode, stdout } = await examine(["--json"]);
+  const all = JSON.parse(stdout).map((one: { check: string }) => [one.check, one]);
+  return { exitCode, of: new Map<string, { state: string; finding: string; remedy?: string }>(all) };
 }
 
 describe("earshot doctor", () => {
-  it("finds nothing to mend on a machine that runs these tests, and names the model to download", async () => {
+  it("finds nothing to mend on a machine that runs these tests, says why devices were passed over, and names the model to download", async () => {
     const { exitCode, stdout, stderr } = await examine();
     expect([exitCode, stderr]).toEqual([0, ""]);
-    expect(stdout).toContain(`ok    Node          ${process.version}, ${process.platform} ${process.arch}\n`);
-    expect(stdout).toMatch(/^ok {4}ffmpeg {8}\d\S*, .*ffmpeg/m);
-    expect(stdout).toMatch(/^ok {4}device {8}\w+ is tried first/m);
-    expect(stdout).toMatch(/^ok {4}model demo {4}\d+ files with the right checksums$/m);
-    expect(stdout).toMatch(/^note {2}models {8}only the demo model is here.*\n +-> earshot models pull \S+$/m);
-    expect(stdout).toMatch(/^ok {4}memory {8}\d+\.\d GB available of \d+\.\d GB$/m);
-    expect(stdout).not.toMatch(/^mend/m);
-  });
-
-  it("says why each device was passed over", async () => {
-    const { stdout } = await examine();
+    expect(stdout).toContain(`ok    ${"Node".padEnd(21)}${process.version}, ${process.platform} ${process.arch}\n`);
+    expect(stdout).toMatch(/^ok {4}ffmpeg +\d\S*, .*ffmpeg/m);
+    expect(stdout).toMatch(/^ok {4}device +\w+ is tried first/m);
+    expect(stdout).toMatch(/^ok {4}model demo +\d+ files with the right checksums$/m);
+    expect(stdout).toMatch(/^note {2}models +only the demo model is here.*\n +-> earshot models pull \S+$/m);
+    expect(stdout).toMatch(/^ok {4}memory +\d+\.\d GB available of \d+\.\d GB$/m);
     expect(stdout).toMatch(/not (cuda|webgpu|dml|coreml): \S+/);
+    expect(stdout).not.toMatch(/^mend/m);
   });
 
   it("exits with 1 when ffmpeg is missing, and says how to get it", async () => {
     process.env["FFMPEG_PATH"] = join(folder, "no-ffmpeg");
     const { exitCode, stdout } = await examine();
     expect(exitCode).toBe(1);
-    expect(stdout).toMatch(/^mend {2}ffmpeg {8}/m);
-    expect(stdout).toMatch(/^mend {2}ffprobe {7}/m);
+    expect(stdout).toMatch(/^mend {2}ffmpeg +/m);
+    expect(stdout).toMatch(/^mend {2}ffprobe +/m);
     expect(stdout).toContain("-> install ffmpeg (Debian, Ubuntu: apt-get install");
   });
 
@@ -79,8 +76,9 @@ describe("earshot doctor", () => {
     const manifest = { name: "base", repo: "a/b", files: [{ path: "config.json", bytes: 2, sha256 }] };
     await writeFile(join(folder, "base/earshot.json"), JSON.stringify(manifest));
     await writeFile(join(folder, "base/config.json"), "{}");
-    expect((await examine()).exitCode).toBe(1);
-    expect((await findings()).get("model base")).toEqual({
+    const found = await findings();
+    expect(found.exitCode).toBe(1);
+    expect(found.of.get("model base")).toEqual({
       check: "model base",
       state: "mend",
       finding: `${join(folder, "base/config.json")} has the wrong checksum.`,
@@ -91,7 +89,7 @@ describe("earshot doctor", () => {
   it("tells of a download that was stopped", async () => {
     await mkdir(join(folder, "small/onnx"), { recursive: true });
     await writeFile(join(folder, "small/onnx/encoder_model.onnx.part"), "");
-    expect((await findings()).get("model small")).toMatchObject({
+    expect((await findings()).of.get("model small")).toMatchObject({
       state: "note",
       remedy: "earshot models pull small, or earshot models rm small",
     });
@@ -100,8 +98,9 @@ describe("earshot doctor", () => {
   it("exits with 1 when the models folder cannot be written", async () => {
     await writeFile(join(folder, "file"), "");
     folder = join(folder, "file", "models");
-    expect((await examine()).exitCode).toBe(1);
-    expect((await findings()).get("models folder")).toMatchObject({
+    const found = await findings();
+    expect(found.exitCode).toBe(1);
+    expect(found.of.get("models folder")).toMatchObject({
       state: "mend",
       finding: `${folder} cannot be written`,
     });
