@@ -2,10 +2,12 @@
 import { defined } from "../inference/defined.ts";
 import type { TranscribeOptions } from "../inference/transcribe.ts";
 import type { LoadOptions } from "../inference/whisper.ts";
+import type { Io } from "./io.ts";
 import type { TranscribeValues } from "./options.ts";
 
-export function loadOptions(values: TranscribeValues): LoadOptions {
+export function loadOptions(values: TranscribeValues, env: Io["env"]): LoadOptions {
   return defined({
+    env: values.model_dir === undefined ? env : { ...env, EARSHOT_MODELS: values.model_dir },
     device: values.device,
     precision: values.precision ?? (values.fp16 ? undefined : ("fp32" as const)),
     threads: values.threads === 0 ? undefined : values.threads,

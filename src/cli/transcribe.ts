@@ -1,5 +1,4 @@
 // `earshot transcribe`: reads the command line, loads the model, and goes through the recordings.
-import process from "node:process";
 import { InferenceError, UserError } from "../core/errors.ts";
 import { describeFailure } from "./failure.ts";
 import { formatOptions } from "./help.ts";
@@ -55,10 +54,8 @@ export async function transcribe(argv: readonly string[], io: Io): Promise<numbe
   warningsFor(values).forEach(note);
   if (formats.length > 0) await prepareFolder(values.output_dir);
 
-  // The one setting that the engine reads from the environment.
-  if (values.model_dir !== undefined) process.env["EARSHOT_MODELS"] = values.model_dir;
   const { loadWhisper } = await import("../inference/whisper.ts");
-  const whisper = await loadWhisper(values.model, loadOptions(values));
+  const whisper = await loadWhisper(values.model, loadOptions(values, io.env));
   try {
     whisper.notes.forEach(note);
     return await transcribeAll(files, { io, values, formats, whisper, note });

@@ -1,13 +1,15 @@
 // A Whisper model loaded on the best device there is: what `import { loadWhisper } from "earshot"` gives.
 
 import { join } from "node:path";
+import process from "node:process";
+
 import { InferenceError } from "../core/errors.ts";
 import type { Segment, Transcript } from "../core/transcript.ts";
 import type { AlignableModel } from "./alignment.ts";
 import type { WhisperGraph } from "./graph.ts";
 import { readModelConfig } from "./model-config.ts";
 import { graphFiles, type Precision } from "./model-files.ts";
-import { type ModelFolder, resolveModel } from "./models.ts";
+import { type Environment, type ModelFolder, resolveModel } from "./models.ts";
 import { openPublicLayout } from "./public-layout.ts";
 import { DEVICES, type Device, type DeviceChoice, listDevices } from "./session.ts";
 import { loadTokenizer } from "./tokenizer.ts";
@@ -20,6 +22,8 @@ export interface LoadOptions {
   readonly precision?: Precision;
   /** Threads inside one operator; onnxruntime chooses when left out. */
   readonly threads?: number;
+  /** Where EARSHOT_MODELS and XDG_DATA_HOME are read from; the process's own by default. */
+  readonly env?: Environment;
 }
 
 export interface Whisper extends AlignableModel {
@@ -46,7 +50,7 @@ export async function loadWhisper(name = "auto", options: LoadOptions = {}): Pro
       passedOver.push(choice);
       continue;
     }
-    const folder = await resolveModel(name, { device: choice.device });
+    const folder = await resolveModel(name, { device: choice.device, env: options.env ?? process.env });
     try {
       return await loadOn(choice.device, folder, options, passedOver);
     } catch (error) {
