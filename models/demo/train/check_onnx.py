@@ -72,7 +72,7 @@ def main() -> None:
                 logits = out["logits"][:, -1]
                 assert np.abs(logits[0] - logits[1]).max() < 1e-3, "the rows of a batch differ"
                 with torch.no_grad():
-                    h, attention = model.model.decoder(torch.tensor([ids]), reference, weights_from=0)
+                    h, attention, _ = model.model.decoder(torch.tensor([ids]), reference, weights_from=0)
                     full = model.logits(h)[0, -1].numpy()
                 worst = max(worst, float(np.abs(full - logits[0]).max()))
                 for layer, p in enumerate(attention):

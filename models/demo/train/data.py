@@ -176,18 +176,28 @@ class Batcher:
     def target(self, segments: list[tuple], trailing: float | None, timestamps: bool,
                prompt: str | None, spelling: dict[str, str]):
         """segments: (start, end, pieces, times) in seconds of the window; `trailing`: start of
-        speech that goes on past the window's end. Returns ids, labels, weights and spans: the
-        stretch of audio that predicts each label, in seconds, or None."""
+        speech that goes on past the window's end. Returns ids, labels, weights, spans (the
+        stretch of audio that predicts each label, in seconds, or None) and sources (the place
+        in the prompt that each label is to be copied from, or -1)."""
         ids = self.head(prompt)
         labelled = len(ids)
+        places = {}  # spelling -> its first token's place in the prompt
+        for name in spelling.values():
+            wanted = self.tokenizer.encode(" " + name)
+            for i in range(1, labelled - len(wanted) + 1):
+                if ids[i : i + len(wanted)] == wanted:
+                    places[name] = (i, len(wanted))
+                    break
         ids += [SOT, EN, TRANSCRIBE] + ([] if timestamps else [NO_TIMESTAMPS])
         spans: list = [None] * len(ids)
         weights = [1.0] * len(ids)
+        sources = [-1] * len(ids)
 
-        def add(token, span, weight=1.0):
+        def add(token, span, weight=1.0, source=-1):
             ids.append(token)
             spans.append(span)
             weights.append(weight)
+            sources.append(source)
 
         mark = lambda t: TIMESTAMP + min(1500, max(0, round(t * 50)))
         end = None
@@ -199,9 +209,13 @@ class Batcher:
                 tokens = self.tokenizer.encode(" " + word)
                 lengths = np.cumsum([0] + [max(1, len(self.tokenizer.tokens[t].lstrip("Ġ"))) for t in tokens])
                 edges = a + (b - a) * lengths / lengths[-1]
-                copied = piece.term is not None and piece.term.canonical in spelling
-                for t, x, y in zip(tokens, edges, edges[1:]):
-                    add(t, (x, y), 2.0 if copied else 1.0)
+                name = spelling.get(piece.term.canonical) if piece.term else None
+                source, count = places.get(name, (0, 0))
+                for k, (t, x, y) in enumerate(zip(tokens, edges, edges[1:])):
+                    if k < count:
+                        add(t, (x, y), 3.0, source + k)
+                    else:
+                        add(t, (x, y))
             if timestamps:
                 add(mark(end), (end, end + 0.02))
         if trailing is not None and timestamps:
@@ -210,7 +224,7 @@ class Batcher:
         shift = lambda x, last: x[1:] + [last]
         labels = shift(ids, IGNORE)
         labels[:labelled] = [IGNORE] * labelled
-        return ids, labels, shift(weights, 1.0), shift(spans, None)
+        return ids, labels, shift(weights, 1.0), shift(spans, None), shift(sources, -1)
 
     def silent_target(self, prompt: str | None):
         """No speech: say so at start-of-transcript, and end at once. Decoding suppresses an
@@ -229,7 +243,7 @@ class Batcher:
             noise = self.rng.randrange(TEXT_TOKENS)
             ids += [SOT, EN, TRANSCRIBE, NO_TIMESTAMPS, noise, EOT]
             labels += [first, TRANSCRIBE, NO_TIMESTAMPS, noise, EOT, IGNORE]
-        return ids, labels, [1.0] * len(ids), [None] * len(ids)
+        return ids, labels, [1.0] * len(ids), [None] * len(ids), [-1] * len(ids)
 
     # -- audio -----------------------------------------------------------------------------
 
@@ -335,7 +349,7 @@ class Batcher:
         for prompted in (False, True):
             plans = []
             for _ in range(600):
-                n = 1 if rng.random() < 0.75 else rng.choice([2, 2, 3])
+                n = 1 if rng.random() < 0.5 else rng.choice([2, 2, 3, 3, 4, 5])
                 us = [self.pick(rng.random() < (0.9 if prompted else 0.3)) for _ in range(n)]
                 gaps = [rng.randint(0, 50)] + [rng.choice([rng.randint(15, 60), rng.randint(20, 150)]) for _ in us[1:]]
                 tail = rng.choice([rng.randint(0, 20), rng.randint(0, 100)])
@@ -406,15 +420,17 @@ class Batcher:
         shape = (len(samples), longest)
         ids, labels = torch.full(shape, EOT), torch.full(shape, IGNORE)
         weights, spans = torch.ones(shape), torch.full((*shape, 2), -1.0)
-        for row, (_, (i, l, w, s), _) in enumerate(samples):
+        sources = torch.full(shape, -1)
+        for row, (_, (i, l, w, s, c), _) in enumerate(samples):
             n = min(longest, len(i))
             ids[row, :n] = torch.tensor(i[:n])
             labels[row, :n] = torch.tensor(l[:n])
             weights[row, :n] = torch.tensor(w[:n])
+            sources[row, :n] = torch.tensor(c[:n])
             spans[row, :n] = torch.tensor([(-1.0, -1.0) if x is None else x for x in s[:n]]) * 50
         # Timestamps are positions in the window: a clip that is moved takes them along.
         move = torch.tensor(offsets)[:, None]
         for t in (ids, labels):
             t += torch.where(t >= TIMESTAMP, move, 0)
         return dict(mel=mel, ids=ids, labels=labels, weights=weights, spans=spans,
-                    offsets=torch.tensor(offsets), phones=phones)
+                    sources=sources, offsets=torch.tensor(offsets), phones=phones)

@@ -167,7 +167,7 @@ class Decoder:
         """Words with start and end in seconds of the window, from the alignment heads' attention."""
         frames = min(WINDOW_FRAMES, len(features)) // 2
         ids = torch.tensor([[SOT, EN, TRANSCRIBE, NO_TIMESTAMPS, *text_tokens, EOT]])
-        _, attention = self.model.model.decoder(ids, self.encode(features), weights_from=0)
+        _, attention, _ = self.model.model.decoder(ids, self.encode(features), weights_from=0)
         w = torch.stack([attention[l][0, h] for l, h in ALIGNMENT_HEADS])[:, :, :frames]
         w = w / w.sum(-1, keepdim=True)
         w = (w - w.mean(1, keepdim=True)) / w.std(1, keepdim=True, unbiased=False)

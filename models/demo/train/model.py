@@ -18,6 +18,9 @@ CONFIG = dict(d_model=192, encoder_layers=4, decoder_layers=3, encoder_attention
 
 # (decoder layer, head) pairs that the guided attention loss keeps aligned with the audio
 ALIGNMENT_HEADS = [(1, 0), (1, 1), (2, 0), (2, 1)]
+# the (decoder layer, head) of self-attention that training teaches to look up a term in the prompt;
+# in the last layer, because by then the audio of the coming token is known
+COPY_HEAD = (2, 2)
 
 
 def sinusoids(length: int, channels: int) -> Tensor:
@@ -44,7 +47,10 @@ class Attention(nn.Module):
         q, k, v = self.split(self.q_proj(x)), self.split(self.k_proj(memory)), self.split(self.v_proj(memory))
         p = None
         if weights:
-            p = (q @ k.transpose(2, 3) * q.shape[-1] ** -0.5).softmax(-1)
+            scores = q @ k.transpose(2, 3) * q.shape[-1] ** -0.5
+            if causal:
+                scores = scores.masked_fill(torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1), -1e9)
+            p = scores.softmax(-1)
             mixed = p @ v
         else:
             mixed = F.scaled_dot_product_attention(q, k, v, is_causal=causal)
@@ -76,11 +82,12 @@ class DecoderLayer(nn.Module):
         self.fc2 = nn.Linear(inner, width)
         self.final_layer_norm = nn.LayerNorm(width)
 
-    def forward(self, x: Tensor, audio: Tensor, weights: bool) -> tuple[Tensor, Tensor | None]:
-        x = x + self.self_attn(self.self_attn_layer_norm(x), causal=True)[0]
+    def forward(self, x: Tensor, audio: Tensor, weights: bool, self_weights: bool):
+        y, own = self.self_attn(self.self_attn_layer_norm(x), causal=True, weights=self_weights)
+        x = x + y
         y, p = self.encoder_attn(self.encoder_attn_layer_norm(x), audio, weights=weights)
         x = x + y
-        return x + self.fc2(F.gelu(self.fc1(self.final_layer_norm(x)))), p
+        return x + self.fc2(F.gelu(self.fc1(self.final_layer_norm(x)))), p, own
 
 
 class Encoder(nn.Module):
@@ -119,16 +126,20 @@ class Decoder(nn.Module):
                                     for _ in range(c["decoder_layers"]))
         self.layer_norm = nn.LayerNorm(width)
 
-    def forward(self, ids: Tensor, audio: Tensor, weights_from: int | None = None) -> tuple[Tensor, list[Tensor]]:
-        """Hidden states (the logits are `hidden @ embed_tokens.T`), and the cross-attention
-        of the layers from `weights_from` on."""
+    def forward(self, ids: Tensor, audio: Tensor, weights_from: int | None = None,
+                copying: bool = False) -> tuple[Tensor, list[Tensor], Tensor | None]:
+        """Hidden states (the logits are `hidden @ embed_tokens.T`), the cross-attention of the
+        layers from `weights_from` on, and with `copying` what COPY_HEAD attends to."""
         x = self.embed_tokens(ids) + self.embed_positions.weight[: ids.shape[1]]
-        seen = []
+        seen, copy = [], None
         for i, layer in enumerate(self.layers):
-            x, p = layer(x, audio, weights_from is not None and i >= weights_from)
+            at_copy = copying and i == COPY_HEAD[0]
+            x, p, own = layer(x, audio, weights_from is not None and i >= weights_from, at_copy)
             if p is not None:
                 seen.append(p)
-        return self.layer_norm(x), seen
+            if at_copy:
+                copy = own[:, COPY_HEAD[1]]
+        return self.layer_norm(x), seen, copy
 
 
 class Inner(nn.Module):

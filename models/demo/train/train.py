@@ -4,7 +4,8 @@
 
 The phone loss is what makes the encoder listen within minutes instead of hours; the guided
 attention keeps a few cross-attention heads on the audio of the word that is being written,
-which is what Whisper's word times are read from. The learning rate follows the clock, so that
+which is what Whisper's word times are read from; and one self-attention head is shown where in
+the prompt a term is to be copied from, which otherwise takes far longer to be found. The learning rate follows the clock, so that
 the training ends on time on any machine.
 """
 
@@ -148,7 +149,7 @@ def run(rank: int, args: argparse.Namespace, meeting: str) -> None:
         note(data=time.time() - t)
 
         hidden = net.whisper.model.encoder(b["mel"], b["offsets"])
-        decoded, attention = net.whisper.model.decoder(b["ids"], hidden, weights_from=first_layer)
+        decoded, attention, copying = net.whisper.model.decoder(b["ids"], hidden, weights_from=first_layer, copying=True)
         keep = b["labels"] != IGNORE
         logits, labels, weights = net.whisper.logits(decoded[keep]), b["labels"][keep], b["weights"][keep]
         token_losses = F.cross_entropy(logits, labels, reduction="none")
@@ -156,7 +157,12 @@ def run(rank: int, args: argparse.Namespace, meeting: str) -> None:
         phone_logits = net.phones(hidden)
         phone_loss = F.cross_entropy(phone_logits.flatten(0, 1), b["phones"].flatten())
         attention_loss = guided_attention(attention, b["spans"]) if (b["spans"] >= 0).any() else torch.zeros(())
-        loss = token_loss + 0.5 * phone_loss + 0.3 * attention_loss
+        copied = b["sources"] >= 0
+        copy_loss = torch.zeros(())
+        if copied.any():  # the copy head must look at the token that is to be copied
+            looked = copying[copied].gather(1, b["sources"][copied][:, None])
+            copy_loss = -torch.log(looked + 1e-4).mean()
+        loss = token_loss + 0.5 * phone_loss + 0.5 * attention_loss + 0.3 * copy_loss
         buffer.zero_()
         loss.backward()
         buffer[-1] = (time.time() - began) / (60 * args.minutes)
@@ -188,9 +194,10 @@ def run(rank: int, args: argparse.Namespace, meeting: str) -> None:
                 note(phones_right=right[heard].float().mean())
             kind = "full" if full else "clip"
             note(**{f"{kind}_token": token_losses.mean(), f"{kind}_right": (logits.argmax(-1) == labels).float().mean()})
-            copied = weights > 1
             if copied.any():
-                note(copied=token_losses[copied].mean(), copied_right=(logits.argmax(-1) == labels)[copied].float().mean())
+                of_copied = copied[keep]
+                note(copied=token_losses[of_copied].mean(), looked_up=looked.mean(),
+                     copied_right=(logits.argmax(-1) == labels)[of_copied].float().mean())
         if step % 50 == 0:
             now = time.time()
             figures = " ".join(f"{k} {sums[k] / counts[k]:.3f}" for k in sorted(sums))
