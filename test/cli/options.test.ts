@@ -180,14 +180,22 @@ describe("what is wrong with a command line", () => {
 });
 
 describe("what the engine is asked", () => {
+  it("looks for models where --model_dir says", () => {
+    const env = { EARSHOT_MODELS: "/elsewhere", HOME: "/home" };
+    expect(loadOptions(valuesOf("--model_dir /mine"), env).env).toEqual({ EARSHOT_MODELS: "/mine", HOME: "/home" });
+    expect(loadOptions(valuesOf(""), env).env).toBe(env);
+  });
+
   it("loads fp32 when fp16 is refused and nothing else is asked for", () => {
-    expect(loadOptions(valuesOf(""))).toEqual({ device: "auto" });
-    expect(loadOptions(valuesOf("--fp16 False --threads 2"))).toEqual({
+    expect(loadOptions(valuesOf(""), {})).toEqual({ env: {}, device: "auto" });
+    expect(loadOptions(valuesOf("--fp16 False --threads 2"), {})).toEqual({
+      env: {},
       device: "auto",
       precision: "fp32",
       threads: 2,
     });
-    expect(loadOptions(valuesOf("--fp16 False --precision q8 --device cpu"))).toEqual({
+    expect(loadOptions(valuesOf("--fp16 False --precision q8 --device cpu"), {})).toEqual({
+      env: {},
       device: "cpu",
       precision: "q8",
     });
