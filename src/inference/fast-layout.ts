@@ -132,7 +132,8 @@ function startDecoding(
 function sharedWindows(windows: readonly number[]): readonly number[] {
   const groups = windows.filter((window, row) => row === 0 || window !== windows[row - 1]);
   const size = windows.length / groups.length;
-  return windows.every((window, row) => window === groups[Math.floor(row / size)]) ? groups : windows;
+  const isEven = Number.isInteger(size) && windows.every((window, row) => window === groups[Math.floor(row / size)]);
+  return isEven ? groups : windows;
 }
 
 function emptyPast(dims: ModelDimensions, rows: number): Cache {

@@ -142,7 +142,7 @@ function parameterOf({ content, dataType, dims }: OnnxTensor): Parameter | undef
   if (dataType !== DataType.float32 && dataType !== DataType.float16) return undefined;
   const float32 = () => {
     // A copy, because the elements need not lie where a typed array may begin.
-    const bytes = content.read().slice();
+    const bytes = new Uint8Array(content.read());
     return dataType === DataType.float16 ? fromHalf(new Uint16Array(bytes.buffer)) : new Float32Array(bytes.buffer);
   };
   return { shape: dims, float32 };
