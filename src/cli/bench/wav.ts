@@ -1,0 +1,44 @@
+// Samples as a WAV file, and as one array.
+
+import { writeFile } from "node:fs/promises";
+import { decodeAudio, SAMPLE_RATE } from "../../inference/audio.ts";
+
+const HEADER_BYTES = 44;
+
+/** Mono, 16 bits. Ref: RFC 2361; Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" */
+export async function writeWav(path: string, samples: Float32Array): Promise<void> {
+  const file = Buffer.alloc(HEADER_BYTES + 2 * samples.length);
+  file.write("RIFF", 0, "latin1");
+  file.writeUInt32LE(file.length - 8, 4);
+  file.write("WAVEfmt ", 8, "latin1");
+  file.writeUInt32LE(16, 16);
+  file.writeUInt16LE(1, 20);
+  file.writeUInt16LE(1, 22);
+  file.writeUInt32LE(SAMPLE_RATE, 24);
+  file.writeUInt32LE(2 * SAMPLE_RATE, 28);
+  file.writeUInt16LE(2, 32);
+  file.writeUInt16LE(16, 34);
+  file.write("data", 36, "latin1");
+  file.writeUInt32LE(2 * samples.length, 40);
+  samples.forEach((sample, i) => {
+    file.writeInt16LE(Math.max(-32768, Math.min(32767, Math.round(sample * 32768))), HEADER_BYTES + 2 * i);
+  });
+  await writeFile(path, file);
+}
+
+/** The samples of a whole recording. */
+export async function samplesOf(path: string): Promise<Float32Array> {
+  const parts: Float32Array[] = [];
+  for await (const part of decodeAudio(path)) parts.push(part);
+  return joinSamples(parts);
+}
+
+export function joinSamples(parts: readonly Float32Array[]): Float32Array {
+  const whole = new Float32Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
