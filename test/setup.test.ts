@@ -213,9 +213,9 @@ describe("scripts/setup.mjs and ffmpeg", () => {
   // Only root may install packages.
   it.runIf(process.getuid?.() === 0)("installs it with apt where it may", async () => {
     const install =
-      'echo "$@" >> "$0.log"; [ "$1" = update ] || for p in ffmpeg ffprobe; do /bin/cp "$0" "${0%/*}/$p"; done';
+      'echo "$@" >> "$0.log"; [ "$1" = update ] || for p in ffmpeg ffprobe; do /bin/cp "$0" "$TARGET/$p"; done';
     const folder = await programs({ "apt-get": install });
-    expect(await setup([], { PATH: folder, FFMPEG_PATH: "" })).toEqual({
+    expect(await setup([], { PATH: folder, FFMPEG_PATH: "", TARGET: folder })).toEqual({
       exitCode: 0,
       stdout: "",
       stderr: "Installing ffmpeg (apt-get) …\n",
