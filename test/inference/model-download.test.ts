@@ -245,6 +245,16 @@ describe("pullModel", () => {
     });
   });
 
+  it("says so when the hub's name is unknown, as it is without a network", async () => {
+    env["HF_ENDPOINT"] = "http://earshot.invalid";
+    await expect(pull()).rejects.toMatchObject({
+      code: "download_failed",
+      message: expect.stringMatching(
+        /^http:\/\/earshot\.invalid cannot be reached \(E\w+\): try again later, or set HF_/,
+      ),
+    });
+  });
+
   it("says so when no repository is there, or none has the precision", async () => {
     await expect(pull()).rejects.toMatchObject({
       code: "download_failed",
