@@ -33,18 +33,18 @@ function wrap(line) {
   return line.match(new RegExp(`.{1,${COLUMNS}}`, "g")) ?? [""];
 }
 
-const escape = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+const escapeXml = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const width = Math.round(COLUMNS * CHARACTER.width + 2 * PADDING.x);
 const height = PADDING.top + lines.length * CHARACTER.height + PADDING.bottom;
 const rows = lines.map(({ text, typed }, i) => {
   const y = PADDING.top + (i + 0.7) * CHARACTER.height;
-  return `  <text x="${PADDING.x}" y="${y}" xml:space="preserve"${typed ? ' class="typed"' : ""}>${escape(text)}</text>`;
+  return `  <text x="${PADDING.x}" y="${y}" xml:space="preserve"${typed ? ' class="typed"' : ""}>${escapeXml(text)}</text>`;
 });
 
 writeFileSync(
   out,
   `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" role="img">
-  <title>${escape(commands.join("; "))}</title>
+  <title>${escapeXml(commands.join("; "))}</title>
   <style>
     text { font: 14px ui-monospace, "SF Mono", Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #d7dce2; }
     .typed { fill: #7ee0b0; font-weight: 600; }
