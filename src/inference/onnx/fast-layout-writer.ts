@@ -1,4 +1,4 @@
-// Whisper's forward pass in onnxruntime's fused operators: three graphs for the encoder, the audio's keys and values, and the decoder.
+// Whisper's forward pass in onnxruntime's fused operators: the encoder, the audio's keys and values, and the decoder.
 
 import type { ModelDimensions } from "../graph.ts";
 import { bytesOf, GraphBuilder } from "./graph-builder.ts";
@@ -15,20 +15,19 @@ const OPSETS = new Map([
 ]);
 const EPSILON = { epsilon: { float: 1e-5 } };
 
-export interface FastModels {
-  readonly encoder: OnnxModel;
-  readonly audio_cache: OnnxModel;
-  readonly decoder: OnnxModel;
-}
-
-export function fastModels(dims: ModelDimensions, parameters: Parameters, precision: FastPrecision): FastModels {
+/** The graphs by their file names. */
+export function fastModels(
+  dims: ModelDimensions,
+  parameters: Parameters,
+  precision: FastPrecision,
+): ReadonlyMap<string, OnnxModel> {
   // MatMulNBits is made for few rows at a time; over the 1500 positions of a window the 8-bit product is faster.
   const manyRows = precision === "int4" ? "int8" : precision;
-  return {
-    encoder: encoderModel(dims, parameters, manyRows),
-    audio_cache: audioCacheModel(dims, parameters, manyRows),
-    decoder: decoderModel(dims, parameters, precision),
-  };
+  return new Map([
+    ["encoder.onnx", encoderModel(dims, parameters, manyRows)],
+    ["audio_cache.onnx", audioCacheModel(dims, parameters, manyRows)],
+    ["decoder.onnx", decoderModel(dims, parameters, precision)],
+  ]);
 }
 
 function encoderModel(dims: ModelDimensions, parameters: Parameters, precision: FastPrecision): OnnxModel {
@@ -43,10 +42,7 @@ function encoderModel(dims: ModelDimensions, parameters: Parameters, precision: 
   let normed = pass.layerNorm(x, "model.encoder.layers.0.self_attn_layer_norm");
   for (let i = 0; i < dims.nAudioLayer; i++) {
     const layer = `model.encoder.layers.${i}`;
-    const [query, key, value] = ["q_proj", "k_proj", "v_proj"].map((name) =>
-      pass.linear(normed, `${layer}.self_attn.${name}`),
-    );
-    const attended = pass.attention([query!, key!, value!], nAudioHead);
+    const attended = pass.attention(pass.queryKeyValue(normed, `${layer}.self_attn`), nAudioHead);
     [x, normed] = pass.addAndNorm(x, pass.linear(attended, `${layer}.self_attn.out_proj`), `${layer}.final_layer_norm`);
     const next =
       i + 1 < dims.nAudioLayer ? `model.encoder.layers.${i + 1}.self_attn_layer_norm` : "model.encoder.layer_norm";
@@ -101,10 +97,7 @@ function decoderModel(dims: ModelDimensions, parameters: Parameters, precision: 
   let normed = pass.layerNorm(x, "model.decoder.layers.0.self_attn_layer_norm");
   for (let i = 0; i < dims.nTextLayer; i++) {
     const layer = `model.decoder.layers.${i}`;
-    const [query, key, value] = ["q_proj", "k_proj", "v_proj"].map((name) =>
-      pass.linear(normed, `${layer}.self_attn.${name}`),
-    );
-    const attended = pass.causalAttention([query!, key!, value!], nTextHead, `text.${i}`);
+    const attended = pass.causalAttention(pass.queryKeyValue(normed, `${layer}.self_attn`), nTextHead, `text.${i}`);
     const out = pass.linear(attended, `${layer}.self_attn.out_proj`);
     [x, normed] = pass.addAndNorm(x, out, `${layer}.encoder_attn_layer_norm`);
 
@@ -188,6 +181,11 @@ class FusedPass {
     const hidden = this.#product(x, `${layer}.fc1.weight`);
     const activated = this.#graph.op("com.microsoft.BiasGelu", [hidden, this.parameter(`${layer}.fc1.bias`)]);
     return this.linear(activated, `${layer}.fc2`);
+  }
+
+  /** The three inputs of an attention to the sequence itself. */
+  queryKeyValue(x: string, module: string): string[] {
+    return ["q_proj", "k_proj", "v_proj"].map((name) => this.linear(x, `${module}.${name}`));
   }
 
   attention(queryKeyValue: readonly string[], heads: number): string {

@@ -119,11 +119,13 @@ export class GraphWalk {
     return JOINING.has(node.opType) ? node.inputs.flatMap((input) => this.behind(input, fits)) : [];
   }
 
-  /** The nearest nodes downstream that fit, looking through reshaping. */
+  /** The nearest nodes downstream that fit, looking through reshaping and choices. */
   ahead(value: string, fits: (node: OnnxNode) => boolean): OnnxNode[] {
     return (this.#consumers.get(value) ?? []).flatMap((node) => {
       if (fits(node)) return [node];
-      return SHAPING.has(node.opType) && node.inputs[0] === value ? this.ahead(node.outputs[0]!, fits) : [];
+      // PyTorch replaces the softmax of a row that is masked as a whole: Where(IsNaN(p), 0, p).
+      const passes = SHAPING.has(node.opType) ? node.inputs[0] === value : node.opType === "Where";
+      return passes ? this.ahead(node.outputs[0]!, fits) : [];
     });
   }
 }

@@ -39,8 +39,8 @@ export async function optimizeModel(
   try {
     const parameters = readWeights(folder, dims);
     await mkdir(unfinished, { recursive: true });
-    for (const [name, model] of Object.entries(fastModels(dims, parameters, precision))) {
-      await writeModel(join(unfinished, `${name}.onnx`), model);
+    for (const [name, model] of fastModels(dims, parameters, precision)) {
+      await writeModel(join(unfinished, name), model);
     }
     await rename(unfinished, target);
   } catch (error) {
