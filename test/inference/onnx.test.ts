@@ -180,11 +180,11 @@ describe("parameters", () => {
     const { graph, opsets } = readModel(path);
     const guarded = graph.nodes.flatMap((node) => {
       if (node.opType !== "Softmax") return [node];
-      const [raw, isNaN, out] = [`${node.name}/raw`, `${node.name}/is_nan`, node.outputs[0]!];
+      const [raw, missing, out] = [`${node.name}/raw`, `${node.name}/is_nan`, node.outputs[0]!];
       return [
         { ...node, outputs: [raw] },
-        { ...node, opType: "IsNaN", inputs: [raw], outputs: [isNaN], attributes: new Map() },
-        { ...node, opType: "Where", inputs: [isNaN, "float 0", raw], outputs: [out], attributes: new Map() },
+        { ...node, opType: "IsNaN", inputs: [raw], outputs: [missing], attributes: new Map() },
+        { ...node, opType: "Where", inputs: [missing, "float 0", raw], outputs: [out], attributes: new Map() },
       ];
     });
     await writeModel(path, { graph: { ...graph, nodes: guarded }, opsets });
