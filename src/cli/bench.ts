@@ -165,16 +165,16 @@ async function measureAll(values: Values, scratch: string, io: Io): Promise<Benc
 async function startAll(candidates: readonly Contestant[], io: Io): Promise<{ engines: Engine[]; notRun: NotRun[] }> {
   const engines: Engine[] = [];
   const notRun: NotRun[] = [];
-  for (const { name, obstacle, start } of candidates) {
-    if (obstacle !== undefined) {
-      notRun.push({ name, reason: obstacle });
+  for (const candidate of candidates) {
+    if ("obstacle" in candidate) {
+      notRun.push({ name: candidate.name, reason: candidate.obstacle });
       continue;
     }
     try {
-      engines.push(await start());
+      engines.push(await candidate.start());
     } catch (error) {
       if (io.signal.aborted) throw error;
-      notRun.push({ name, reason: error instanceof Error ? error.message : String(error) });
+      notRun.push({ name: candidate.name, reason: error instanceof Error ? error.message : String(error) });
     }
   }
   return { engines, notRun };

@@ -1,11 +1,11 @@
 // What was measured, as --json writes it, and the figures made of it.
 
 import type { Machine } from "./machine.ts";
-import type { Round } from "./work.ts";
+import type { PrecisionClass, Round } from "./work.ts";
 
 export interface EngineResult {
   readonly name: string;
-  readonly precisionClass: "float" | "int8";
+  readonly precisionClass: PrecisionClass;
   readonly description: string;
   readonly weightBytes: number;
   readonly peakBytes: number | undefined;

@@ -3,8 +3,8 @@
 import { type ModelResult, median, type SpeechResult, spread } from "./results.ts";
 import { PROMPT_TOKENS, type Round, WINDOW_TOKENS } from "./work.ts";
 
-const NAME_COLUMNS = 20;
-const CELL_COLUMNS = 13;
+const NAME_COLUMNS = 24;
+const CELL_COLUMNS = 12;
 const SMALL_COLUMNS = 8;
 const NOISY = 0.15;
 
@@ -12,17 +12,22 @@ const MEASURES = [
   ["mel", "mel ms"],
   ["encode", "encoder ms"],
   ["token", "ms/token"],
-  ["prompt", `prompt ${PROMPT_TOKENS} ms`],
+  ["prompt", "prompt ms"],
   ["window", "window ms"],
 ] as const satisfies readonly (readonly [keyof Round, string])[];
+
+const CLASSES = [
+  ["float", "  weights in 16 or 32 bits"],
+  ["int8", "  weights in 8 bits"],
+  ["int4", "  weights in 4 bits, in the encoder 8"],
+] as const;
 
 /** A block for one model and number of threads; beside each figure, how many times Earshot's it is. */
 export function modelTable({ model, threads, engines, notRun }: ModelResult): string {
   const lines = [`${model}, ${threads} ${threads === 1 ? "thread" : "threads"}`];
-  for (const precisionClass of ["float", "int8"] as const) {
+  for (const [precisionClass, heading] of CLASSES) {
     const inClass = engines.filter((engine) => engine.precisionClass === precisionClass);
     if (inClass.length === 0) continue;
-    const heading = precisionClass === "float" ? "  weights in 16 or 32 bits" : "  weights in 8 bits or fewer";
     const names = MEASURES.map(([, name]) => name.padStart(CELL_COLUMNS)).join("");
     const small = ["outside", "peak MB"].map((name) => name.padStart(SMALL_COLUMNS)).join("");
     lines.push("", heading, " ".repeat(NAME_COLUMNS) + names + small);
@@ -36,7 +41,12 @@ export function modelTable({ model, threads, engines, notRun }: ModelResult): st
       });
       const outside = `${(100 * median(rounds, "outside")).toFixed(1)}%`;
       const peak = peakBytes === undefined ? "-" : String(Math.round(peakBytes / 1e6));
-      lines.push(`    ${name}`.padEnd(NAME_COLUMNS) + cells.join("") + outside.padStart(8) + peak.padStart(8));
+      lines.push(
+        `    ${name}`.padEnd(NAME_COLUMNS) +
+          cells.join("") +
+          outside.padStart(SMALL_COLUMNS) +
+          peak.padStart(SMALL_COLUMNS),
+      );
     }
   }
   if (notRun.length > 0) lines.push("", ...notRun.map(({ name, reason }) => `  ${name}: not run: ${reason}`));

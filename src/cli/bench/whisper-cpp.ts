@@ -12,6 +12,7 @@ import { timed } from "./stopwatch.ts";
 import { writeWav } from "./wav.ts";
 import { type Engine, noise, PROMPT_TOKENS, type Round, type Speech, type SpeechFiles, WINDOW_TOKENS } from "./work.ts";
 
+const CLASSES = { f16: "float", q8_0: "int8", q4_0: "int4" } as const;
 const MEMORY_POLL_MS = 20;
 
 export interface WhisperCppOptions {
@@ -22,7 +23,7 @@ export interface WhisperCppOptions {
   readonly ggmlFolder: string;
   readonly modelName: string;
   readonly threads: number;
-  readonly weights: "f16" | "q8_0";
+  readonly weights: keyof typeof CLASSES;
   /** Whether a GPU that it could find is left alone. */
   readonly onCpu: boolean;
   readonly signal: AbortSignal;
@@ -60,7 +61,7 @@ export async function startWhisperCpp(options: WhisperCppOptions): Promise<Engin
 
   return {
     name: `whisper.cpp ${weights}`,
-    precisionClass: weights === "f16" ? "float" : "int8",
+    precisionClass: CLASSES[weights],
     description: `whisper-cli, ${weights}, flash attention on`,
     weightBytes: statSync(model).size,
     async round(): Promise<Round> {

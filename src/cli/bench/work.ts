@@ -40,12 +40,15 @@ export interface SpeechFiles {
   readonly longPath: string;
 }
 
+/** What the weights are kept in: float stands for 16 or 32 bits. */
+export type PrecisionClass = "float" | "int8" | "int4";
+
 /** An engine with a model loaded, ready for a round. */
 export interface Engine {
   /** "Earshot fp32". */
   readonly name: string;
-  /** float: weights in 16 or 32 bits; int8: weights in 8. Only the same class is compared. */
-  readonly precisionClass: "float" | "int8";
+  /** Only the same class is compared. */
+  readonly precisionClass: PrecisionClass;
   /** What exactly runs: version, precision, layout. */
   readonly description: string;
   readonly weightBytes: number;
