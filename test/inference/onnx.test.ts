@@ -215,7 +215,7 @@ describe("a model with random weights", () => {
     const tokenizer = await loadTokenizer(join(path, "tokenizer.json"), true);
     expect([tokenizer.eot, tokenizer.sot, tokenizer.timestampBegin]).toEqual([50257, 50258, 50364]);
     expect(tokenizer.decode(tokenizer.encode(" two words"))).toBe(" two words");
-    // 37.8 million parameters in float32, less the 1500 positions' half that the graph shares nothing with.
+    // Every parameter once, in float32; the graphs around them take the rest.
     const bytes = ["encoder_model", "decoder_model_merged"].map(
       (name) => statSync(join(path, "onnx", `${name}.onnx`)).size,
     );
