@@ -346,7 +346,7 @@ class Batcher:
     def plan_clips(self, budget: int) -> None:
         """Queue batches of short clips of about equal length, `budget` frames in each."""
         rng = self.rng
-        for prompted in (False, True):
+        for prompted in (False, True, True):
             plans = []
             for _ in range(600):
                 n = 1 if rng.random() < 0.5 else rng.choice([2, 2, 3, 3, 4, 5])
@@ -389,7 +389,7 @@ class Batcher:
                 content = None if rng.random() < 0.5 else rng.randint(50, WINDOW_FRAMES)
                 samples.append(self.silent_window(WINDOW_FRAMES, content))
                 continue
-            prompted = rng.random() < 0.5
+            prompted = rng.random() < 0.65
             kind = rng.random()
             if kind < 0.35:  # a voice message: one to three sentences, then padding
                 us = [self.pick(rng.random() < 0.6) for _ in range(rng.choice([1, 1, 2, 3]))]

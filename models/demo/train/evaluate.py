@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--set", required=True)
     parser.add_argument("--limit", type=int, default=10**9, help="clips per category")
+    parser.add_argument("--only", help="categories, with commas")
     parser.add_argument("--show", action="store_true", help="print every clip that is not right")
     args = parser.parse_args()
     torch.set_num_threads(1)
@@ -53,6 +54,8 @@ def main() -> None:
     times: dict = collections.defaultdict(list)
     for item in items:
         name = item["category"]
+        if args.only and name not in args.only.split(","):
+            continue
         c = figures[name]
         if c["clips"] >= args.limit:
             continue

@@ -104,7 +104,7 @@ def make_eval(maker: Maker, out: str, n: int) -> None:
         voice = VOICES[i % 6]
         audio, segments = place([(maker.unseen(maker.known.plain), voice)], [], rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.6))
         add("clean", audio, segments[0]["text"], voice, segments=segments)
-    for i in range(n):
+    for i in range(n * 3 // 4):
         voice = VOICES[i % 6]
         audio, segments = place([(maker.unseen(maker.known.plain), voice)], [], rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.6))
         snr = (20, 15, 10)[i % 3]
@@ -196,7 +196,7 @@ def make_sample(maker: Maker, out: str) -> None:
     audio, segments = place(pieces, [0.5], 0.3, 0.4)
     add("voice-note.ogg", audio, segments)
     talk = [(maker.unseen(maker.known.plain), v) for v in [slt, rms, awb, us, gb, slt, rms, awb, slt, rms, us, awb,
-                                                          slt, rms, awb, gb, slt, rms, awb]]
+                                                          slt, rms, awb, gb]]
     gaps = [maker.rng.uniform(0.5, 1.4) for _ in talk]
     audio, segments = place([([*words("Good afternoon, everyone.")], rms), *talk], [0.8, *gaps], 0.6, 0.5)
     add("meeting.flac", audio, segments)
