@@ -1,9 +1,11 @@
-// `earshot models`: what there is, what is on disk, download, check and remove.
+// `earshot models`: what there is, what is on disk, download, optimise, check and remove.
+import { UserError } from "../core/errors.ts";
 import { approximateBytes, catalogModels } from "../inference/catalog.ts";
+import { FAST_PRECISIONS } from "../inference/layouts.ts";
 import { type Progress, pullModel } from "../inference/model-download.ts";
 import { type Precision, precisionSuffix, readManifest } from "../inference/model-files.ts";
 import { removeModel, verifyModel } from "../inference/model-upkeep.ts";
-import { demoFolder, installedModels, memoryNeed } from "../inference/models.ts";
+import { demoFolder, installedModels, memoryNeed, resolveModel } from "../inference/models.ts";
 import type { Device } from "../inference/session.ts";
 import { type Option, parseArguments } from "./arguments.ts";
 import { formatOptions } from "./help.ts";
@@ -11,10 +13,11 @@ import type { Io } from "./io.ts";
 import { choice } from "./kinds.ts";
 import { clockText } from "./spans.ts";
 
-const HEAD = `Usage: earshot models list | pull NAME | verify [NAME] | rm NAME
+const HEAD = `Usage: earshot models list | pull NAME | optimize NAME | verify [NAME] | rm NAME
 
   list            what can be had, what is on disk, and what each needs
   pull NAME       download a model, or go on with a download that was stopped
+  optimize NAME   make faster graphs for the CPU out of its fp32 or fp16 files
   verify [NAME]   compare the files on disk with their checksums
   rm NAME         delete a model
 
@@ -44,7 +47,7 @@ const OPTIONS = {
     kind: choice(PRECISIONS),
     fallback: undefined,
     fallbackText: "the best one for the device",
-    help: "which of the model's files to take",
+    help: "which of the model's files to take; what optimize makes: fp32, int8 or q4",
   } satisfies Option<Precision | undefined>,
 };
 
@@ -66,6 +69,8 @@ export async function models(argv: readonly string[], io: Io): Promise<number> {
     switch (command) {
       case "pull":
         return await pull(name ?? "", await deviceFor(values.device), values.precision, io);
+      case "optimize":
+        return await optimize(name ?? "", values.precision, io);
       case "verify":
         return await verify(name, io);
       case "rm":
@@ -83,8 +88,9 @@ export async function models(argv: readonly string[], io: Io): Promise<number> {
 }
 
 function problemsWith(command: string | undefined, name: string | undefined, more: readonly string[]): string[] {
-  if (!["list", "pull", "verify", "rm"].includes(command ?? "")) return [`there is no "models ${command}".`];
-  if ((command === "pull" || command === "rm") && name === undefined) {
+  if (!["list", "pull", "optimize", "verify", "rm"].includes(command ?? ""))
+    return [`there is no "models ${command}".`];
+  if (["pull", "optimize", "rm"].includes(command ?? "") && name === undefined) {
     return [`say which model: earshot models ${command} NAME (see: earshot models list).`];
   }
   const surplus = command === "list" && name !== undefined ? [name, ...more] : more;
@@ -149,6 +155,19 @@ async function pull(name: string, device: Device, precision: Precision | undefin
   }).finally(bar.clear);
   const what = pulled.fetchedBytes === 0 ? "was complete already" : `is ready: ${size(pulled.fetchedBytes)} fetched`;
   io.stdout.write(`${pulled.name} (${pulled.precision}, from ${pulled.repo}) ${what}.\n${pulled.path}\n`);
+  return 0;
+}
+
+async function optimize(name: string, precision: Precision = "int8", io: Io): Promise<number> {
+  const fast = FAST_PRECISIONS[precision];
+  if (fast === undefined) {
+    const known = Object.keys(FAST_PRECISIONS).join(", ");
+    throw new UserError("bad_option", `optimize makes graphs in one of ${known}, not in ${precision}.`);
+  }
+  const { optimizeModel } = await import("../inference/onnx/optimize.ts");
+  const folder = await resolveModel(name, { device: "cpu", env: io.env });
+  await optimizeModel(folder.path, { precision: fast });
+  io.stdout.write(`${folder.name} has fast graphs in ${precision}; from now on the CPU runs them.\n`);
   return 0;
 }
 

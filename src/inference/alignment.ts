@@ -36,8 +36,8 @@ const MEDIAN_FILTER_WIDTH = 7;
 const SENTENCE_END_MARKS = ".。!！?？";
 
 /** @throws UserError bad_option: the model's graphs do not give their attentions */
-export function requireAttentions(model: Model): void {
-  if (model.graph.givesAttentions) return;
+export async function requireAttentions(model: Model): Promise<void> {
+  if (await model.graph.givesAttentions()) return;
   throw new UserError(
     "bad_option",
     "This model's files cannot give word times. Use a model whose name ends in _timestamped, or leave out word_timestamps.",

@@ -8,8 +8,6 @@ import { type GraphSession, openSession, type SessionOptions, Tensor } from "./s
 type Cache = Readonly<Record<string, Tensor>>;
 
 interface Features extends AudioFeatures {
-  /** [nAudio, nAudioCtx, nAudioState] */
-  readonly hidden: Tensor;
   /** Keys and values of the cross-attention, [nAudio, heads, nAudioCtx, headState] each; made at the first use. */
   audioCache?: Promise<Cache>;
 }
@@ -47,7 +45,7 @@ export async function openFastLayout(
       description: `${options.device === "cpu" ? "CPU" : options.device}, ${files.precision}, fast layout`,
       encode: (mel, nAudio) => encode(encoder, dims, mel, nAudio),
       decode: (features, indices) => startDecoding(sessions, dims, features as Features, indices, startOfTranscript),
-      givesAttentions: false,
+      givesAttentions: async () => false,
       align() {
         throw new RangeError("the fast layout gives no cross-attentions");
       },

@@ -1,5 +1,7 @@
 // What decoding needs from a model's ONNX graphs, whatever their layout.
 
+import type { Tensor } from "./session.ts";
+
 /** The sizes of a Whisper model, named as in openai/whisper's ModelDimensions. */
 export interface ModelDimensions {
   readonly nMels: number;
@@ -16,9 +18,11 @@ export interface ModelDimensions {
   readonly nTextLayer: number;
 }
 
-/** The encoder's output for a batch of windows: [nAudio, nAudioCtx, nAudioState], kept where the device wants it. */
+/** The encoder's output for a batch of windows, which any layout of the same model can read. */
 export interface AudioFeatures {
   readonly nAudio: number;
+  /** [nAudio, nAudioCtx, nAudioState], kept where the device wants it. */
+  readonly hidden: Tensor;
   /** Copied to the host as float32, e.g. to compare with the reference. */
   toFloat32(): Promise<Float32Array>;
 }
@@ -57,7 +61,7 @@ export interface WhisperGraph {
   /** Starts decoding: row i of the batch listens to window `indices[i]` of the features. */
   decode(features: AudioFeatures, indices: readonly number[]): Inference;
   /** Whether `align` works: the decoder's graph gives its cross-attentions. */
-  readonly givesAttentions: boolean;
+  givesAttentions(): Promise<boolean>;
   /** @param heads pairs of decoder layer and head */
   align(
     features: AudioFeatures,

@@ -31,7 +31,7 @@ export async function openPublicLayout(
     const runs = createRuns(encoder, decoder, withPast, dims);
     return {
       description: describe(options.device, precision),
-      givesAttentions: decoder.outputs.has("cross_attentions.0"),
+      givesAttentions: async () => decoder.outputs.has("cross_attentions.0"),
       encode: runs.encode,
       decode: runs.decode,
       align: runs.align,
@@ -47,11 +47,6 @@ export async function openPublicLayout(
 
 function describe(device: Device, precision: string): string {
   return `${device === "cpu" ? "CPU" : device}, ${precision}, public layout`;
-}
-
-interface Features extends AudioFeatures {
-  /** [nAudio, nAudioCtx, nAudioState] */
-  readonly hidden: Tensor;
 }
 
 type Runs = Pick<WhisperGraph, "encode" | "decode" | "align">;
@@ -71,7 +66,7 @@ function createRuns(
 
   /** One window of the features, as the decoder takes it. */
   function windowOf(features: AudioFeatures, indices: readonly number[]): Tensor {
-    const { hidden, nAudio } = features as Features;
+    const { hidden, nAudio } = features;
     if (nAudio === indices.length && indices.every((index, row) => index === row)) return hidden;
     const size = dims.nAudioCtx * dims.nAudioState;
     const source = hidden.data as FloatData;
@@ -107,8 +102,7 @@ function createRuns(
       const frames = mel.length / (nAudio * dims.nMels);
       const feeds = { input_features: floatTensor(type, mel, [nAudio, dims.nMels, frames]) };
       const hidden = (await encoder.run(feeds, ["last_hidden_state"]))["last_hidden_state"]!;
-      const features: Features = { nAudio, hidden, toFloat32: async () => toFloat32(hidden) };
-      return features;
+      return { nAudio, hidden, toFloat32: async () => toFloat32(hidden) };
     },
 
     decode(features, indices): Inference {

@@ -78,7 +78,7 @@ export async function* transcribe(
   options: TranscribeOptions = {},
 ): AsyncGenerator<Segment, Transcript, void> {
   const { signal, resume, on = {} } = options;
-  if (options.wordTimestamps) requireAttentions(model);
+  if (options.wordTimestamps) await requireAttentions(model);
   const initial = encodeInitialPrompt(model.tokenizer, options.initialPrompt ?? "", model.dims.nTextCtx);
   const prompt = { initial, carry: options.carryInitialPrompt ?? true, nTextCtx: model.dims.nTextCtx };
   const samples = source instanceof Float32Array ? once(source) : decodeAudio(source, audioOptions(options));

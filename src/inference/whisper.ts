@@ -6,11 +6,10 @@ import process from "node:process";
 import { InferenceError } from "../core/errors.ts";
 import type { Segment, Transcript } from "../core/transcript.ts";
 import type { AlignableModel } from "./alignment.ts";
-import type { WhisperGraph } from "./graph.ts";
+import { openGraph } from "./layouts.ts";
 import { readModelConfig } from "./model-config.ts";
-import { graphFiles, type Precision } from "./model-files.ts";
+import type { Precision } from "./model-files.ts";
 import { type Environment, type ModelFolder, resolveModel } from "./models.ts";
-import { openPublicLayout } from "./public-layout.ts";
 import { DEVICES, type Device, type DeviceChoice, listDevices } from "./session.ts";
 import { loadTokenizer } from "./tokenizer.ts";
 import { type Source, type TranscribeOptions, transcribe } from "./transcribe.ts";
@@ -81,7 +80,10 @@ async function loadOn(
 ): Promise<Whisper> {
   const config = await readModelConfig(folder.path);
   const tokenizer = await loadTokenizer(join(folder.path, "tokenizer.json"), config.isMultilingual);
-  const graph = await openGraph(device, folder, options, config.dims);
+  const graph = await openGraph(folder.path, config.dims, tokenizer.sot, options.precision, {
+    device,
+    threads: options.threads ?? 0,
+  });
   const whisper: Whisper = {
     name: folder.name,
     device,
@@ -96,16 +98,6 @@ async function loadOn(
     close: () => graph.close(),
   };
   return whisper;
-}
-
-function openGraph(
-  device: Device,
-  folder: ModelFolder,
-  options: LoadOptions,
-  dims: AlignableModel["dims"],
-): Promise<WhisperGraph> {
-  const files = graphFiles(folder.path, options.precision, device);
-  return openPublicLayout(files, dims, { device, threads: options.threads ?? 0 }, files.precision);
 }
 
 /** Where the model does not say which heads follow the words. Ref: openai/whisper model.py `alignment_heads`. */

@@ -1,11 +1,13 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable, Writable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { Io, Output } from "../../src/cli/io.ts";
 import { models } from "../../src/cli/models.ts";
+import { demoFolder } from "../../src/inference/models.ts";
+import { findFastLayout } from "../../src/inference/onnx/optimize.ts";
 import { type HubServer, startHubServer } from "../support/hub-server.ts";
 
 const repo = "onnx-community/whisper-base_timestamped";
@@ -141,6 +143,23 @@ describe("earshot models verify", () => {
     const { exitCode, stdout } = await earshot(["verify"]);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^demo: \d+ files, all right\.\nbase: 6 files, all right\.\n$/);
+  });
+});
+
+describe("earshot models optimize", () => {
+  it("makes fast graphs out of a model's own, which are then found", async () => {
+    await cp(demoFolder, join(folder, "copy"), { recursive: true });
+    const { exitCode, stdout } = await earshot(["optimize", join(folder, "copy")]);
+    expect([exitCode, stdout]).toEqual([0, "copy has fast graphs in int8; from now on the CPU runs them.\n"]);
+    expect(await findFastLayout(join(folder, "copy"), "int8")).toBeDefined();
+  });
+
+  it("says which precisions it can make, and what is missing", async () => {
+    await expect(earshot(["optimize", "demo", "--precision", "bnb4"])).rejects.toThrow(
+      /one of int8, q8, q4, fp32, not/,
+    );
+    await expect(earshot(["optimize", "small"])).rejects.toThrow(/earshot models pull small/);
+    expect((await earshot(["optimize"])).exitCode).toBe(2);
   });
 });
 

@@ -1,0 +1,54 @@
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { demoFolder } from "../../src/inference/models.ts";
+import { optimizeModel } from "../../src/inference/onnx/optimize.ts";
+import { collect, type TranscribeOptions } from "../../src/inference/transcribe.ts";
+import { type LoadOptions, loadWhisper } from "../../src/inference/whisper.ts";
+import { speechPath } from "../support/speech.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "earshot-layouts-"));
+  await cp(demoFolder, folder, { recursive: true });
+  await optimizeModel(folder, { precision: "float32" });
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function run(model: string, options: TranscribeOptions = {}, load: LoadOptions = {}) {
+  const whisper = await loadWhisper(model, { device: "cpu", ...load });
+  try {
+    const transcript = await collect(whisper.transcribe(speechPath("multi_002"), { temperature: 0, ...options }));
+    return { transcript, description: whisper.graph.description };
+  } finally {
+    await whisper.close();
+  }
+}
+
+describe("an optimised model", () => {
+  it("runs in the fast layout, to the same tokens and times", async () => {
+    const [fast, publicly] = [await run(folder), await run("demo")];
+    expect(fast.description).toBe("CPU, float32, fast layout");
+    expect(publicly.description).toContain("public layout");
+    const figures = (segments: typeof fast.transcript.segments) =>
+      segments.map(({ tokens, start, end }) => ({ tokens, start, end }));
+    expect(figures(fast.transcript.segments)).toEqual(figures(publicly.transcript.segments));
+  });
+
+  it("still gives word times, from the public graphs", async () => {
+    const options = { wordTimestamps: true };
+    const [fast, publicly] = [await run(folder, options), await run("demo", options)];
+    const words = fast.transcript.segments.flatMap((segment) => segment.words ?? []);
+    expect(words.length).toBeGreaterThan(3);
+    expect(words.map(({ word, start, end }) => ({ word, start, end }))).toEqual(
+      publicly.transcript.segments.flatMap(({ words = [] }) =>
+        words.map(({ word, start, end }) => ({ word, start, end })),
+      ),
+    );
+  });
+
+  it("runs its public graphs when another precision is asked for", async () => {
+    await expect(run(folder, {}, { precision: "q4" })).rejects.toMatchObject({ code: "model_missing" });
+  });
+});
