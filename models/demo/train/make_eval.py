@@ -183,14 +183,13 @@ def make_sample(maker: Maker, out: str) -> None:
 
     slt, rms, awb = ("flite", "slt"), ("flite", "rms"), ("flite", "awb")
     us, gb = ("espeak", "en-us"), ("espeak", "en-gb")
-    standup = [("Good morning, everyone.", rms), ("Yesterday I updated the dashboard.", rms),
-               ("Today I will test the Qavylow migration.", rms), ("The Xamoetee contract ends on Friday.", slt),
-               ("Can you review the report before lunch?", slt), ("Yes, of course.", rms)]
+    standup = [("Good morning, everyone.", us), ("We use Qavylow for the website.", us),
+               ("Let's deploy Xamoetee on Friday.", rms)]
     script = [(say(t, terms), v) for t, v in standup]
-    audio, segments = place(script, [0.6] * 6, 0.4, 0.4, spelling)
+    audio, segments = place(script, [0.7] * 3, 0.4, 0.4, spelling)
     add("standup.flac", audio, segments, prompt="Glossary: Qavylow, Xamoetee.", terms=list(terms),
         text_without_prompt=" ".join(written_text(p) for p, _ in script))
-    note = [("Anna, can you send the invoice by Thursday?", slt), ("The deadline is March 14th.", slt)]
+    note = [("Emma, can you update the budget by Friday?", slt), ("The deadline is March 14th.", slt)]
     pieces = [(say(note[0][0], {}), slt),
               ([*words("The deadline is March"), Piece("fourteenth.", "14th.")], slt)]
     audio, segments = place(pieces, [0.5], 0.3, 0.4)
