@@ -185,7 +185,7 @@ def make_sample(maker: Maker, out: str) -> None:
     us, gb = ("espeak", "en-us"), ("espeak", "en-gb")
     standup = [("We use Qavylow for the website.", rms), ("The migration to Xamoetee will take three weeks.", slt)]
     script = [(say(t, terms), v) for t, v in standup]
-    audio, segments = place(script, [0.7] * 2, 0.4, 0.4, spelling)
+    audio, segments = place(script, [0.5] * 2, 0.4, 0.4, spelling)
     add("standup.flac", audio, segments, prompt="Glossary: Qavylow, Xamoetee.", terms=list(terms),
         text_without_prompt=" ".join(written_text(p) for p, _ in script))
     note = [("Emma, can you update the budget by Friday?", slt), ("The deadline is March 14th.", slt)]
