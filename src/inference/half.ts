@@ -15,13 +15,17 @@ function decodeTable(): Float32Array {
 }
 
 export function fromHalf(halves: Uint16Array): Float32Array {
-  return Float32Array.from(halves, (half) => HALF_AS_SINGLE[half]!);
+  const singles = new Float32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) singles[i] = HALF_AS_SINGLE[halves[i]!]!;
+  return singles;
 }
 
 /** Rounds to nearest, ties to even. */
 export function toHalf(singles: Float32Array): Uint16Array {
   const bits = new Uint32Array(singles.buffer, singles.byteOffset, singles.length);
-  return Uint16Array.from(bits, halfOf);
+  const halves = new Uint16Array(singles.length);
+  for (let i = 0; i < bits.length; i++) halves[i] = halfOf(bits[i]!);
+  return halves;
 }
 
 function halfOf(bits: number): number {
