@@ -29,7 +29,9 @@ afterAll(() => whisper.close());
 
 async function hear(clip: Clip, initialPrompt?: string): Promise<string> {
   const prompt = initialPrompt === undefined ? {} : { initialPrompt };
-  return (await collect(whisper.transcribe(join(folder, clip.file), { ...prompt, language: "en" }))).text.trim();
+  return (
+    await collect(whisper.transcribe(join(folder, clip.file), { ...prompt, temperature: 0, language: "en" }))
+  ).text.trim();
 }
 
 async function errorRate(categories: readonly string[]): Promise<number> {
