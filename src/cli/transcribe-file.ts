@@ -29,7 +29,7 @@ export interface Run {
   note(sentence: string): void;
 }
 
-type Partial = Pick<Transcript, "segments" | "language" | "duration"> & {
+type Unfinished = Pick<Transcript, "segments" | "language" | "duration"> & {
   /** Seconds up to which everything is in the segments. */
   readonly until: number;
 };
@@ -53,7 +53,7 @@ export async function transcribeFile(file: string, run: Run): Promise<"done" | "
   const startedAt = performance.now();
   const progress = startProgress(io, file, values.clip_timestamps[0] ?? 0, () => performance.now());
   const segments: Segment[] = [];
-  let partial: Partial = { segments, language: values.language ?? "en", duration: 0, until: 0 };
+  let partial: Unfinished = { segments, language: values.language ?? "en", duration: 0, until: 0 };
 
   const transcription = whisper.transcribe(file === "-" ? io.stdin : file, {
     ...engineOptions(values),
@@ -112,7 +112,7 @@ function segmentLine(file: string, segment: Segment, values: TranscribeValues): 
   return `[${formatTimestamp(segment.start)} --> ${formatTimestamp(segment.end)}] ${segment.text}`;
 }
 
-async function leavePartialFiles(file: string, partial: Partial, run: Run): Promise<void> {
+async function leavePartialFiles(file: string, partial: Unfinished, run: Run): Promise<void> {
   const { io, values } = run;
   const { segments, language, duration, until } = partial;
   if (segments.length === 0) {
