@@ -49,9 +49,10 @@ class NearTies:
     def _beam(self, decoder, tokens, logits, sum_logprobs):
         size = decoder.beam_size
         scores = {}
-        for row, logprobs in enumerate(self._log_softmax(logits.float(), dim=-1)):
-            for logprob, token in zip(*logprobs.topk(size + 1)):
-                scores[(*tokens[row].tolist(), token.item())] = (sum_logprobs[row] + logprob).item()
+        top = self._log_softmax(logits.float(), dim=-1).topk(size + 1)
+        totals = (sum_logprobs[:, None] + top.values).tolist()
+        for sequence, row, following in zip(tokens.tolist(), totals, top.indices.tolist()):
+            scores.update({(*sequence, token): total for token, total in zip(following, row)})
         ranked = sorted(scores, key=scores.get, reverse=True)
         open_ones = [scores[sequence] for sequence in ranked if sequence[-1] != decoder.eot]
         if len(open_ones) > size:
