@@ -309,7 +309,7 @@ def long_form():
         **{f"{n} tokens carried": {"initial_prompt": prompt_of(n, encode), "carry_initial_prompt": True} for n in (30, 160, 222)},
         "fallback": {"temperature": (0.0, 1e-6), "best_of": 2, "logprob_threshold": -0.3, "compression_ratio_threshold": 1.6},
         "without timestamps": {"without_timestamps": True},
-        "beam": {"beam_size": 5},
+        "beam": {"beam_size": 2},
         "words": {"word_timestamps": True},
         "words, hallucinations skipped": {"word_timestamps": True, "hallucination_silence_threshold": 2.0},
         "words, prompt carried": {"word_timestamps": True, "initial_prompt": jargon, "carry_initial_prompt": True},
