@@ -23,7 +23,7 @@ const of = (...categories: string[]) => clips.filter(({ category }) => categorie
 
 let whisper: Whisper;
 beforeAll(async () => {
-  whisper = await loadWhisper("demo", { device: "cpu" });
+  whisper = await loadWhisper("demo", { device: "cpu", threads: 1 });
 });
 afterAll(() => whisper.close());
 

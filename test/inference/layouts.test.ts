@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 async function run(model: string, options: TranscribeOptions = {}, load: LoadOptions = {}) {
-  const whisper = await loadWhisper(model, { device: "cpu", ...load });
+  const whisper = await loadWhisper(model, { device: "cpu", threads: 1, ...load });
   try {
     const transcript = await collect(whisper.transcribe(speechPath("multi_002"), { temperature: 0, ...options }));
     return { transcript, description: whisper.graph.description };

@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 async function run(model: string, options: TranscribeOptions): Promise<Transcript> {
-  const whisper = await loadWhisper(model, { device: "cpu" });
+  const whisper = await loadWhisper(model, { device: "cpu", threads: 1 });
   try {
     return await collect(whisper.transcribe(speechPath("multi_002"), options));
   } finally {

@@ -8,7 +8,7 @@ import { recording, speechPath, speechSamples } from "../support/speech.ts";
 let whisper: Whisper;
 let long: Float32Array;
 beforeAll(async () => {
-  whisper = await loadWhisper("demo", { device: "cpu" });
+  whisper = await loadWhisper("demo", { device: "cpu", threads: 1 });
   long = await recording(["clean_000", "multi_000", "clean_002", "multi_001", "clean_011"], 0.8);
 });
 afterAll(() => whisper.close());
