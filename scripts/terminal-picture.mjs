@@ -1,7 +1,11 @@
-// Draws what commands print in a terminal as an SVG, for the README: node scripts/terminal-picture.mjs OUT.svg 'COMMAND'…
+// Draws what commands print in a terminal as an SVG, for the README.
+// In a folder with a copy of models/demo/sample/standup.flac, docs/transcribe.svg was drawn by
+//   node …/scripts/terminal-picture.mjs …/docs/transcribe.svg 'earshot transcribe standup.flac' \
+//     'earshot transcribe standup.flac --initial_prompt "Glossary: Qavylow, Xamoetee."' 'head -3 standup.srt' 'ls'
 
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 const COLUMNS = 92;
 const CHARACTER = { width: 8.43, height: 20 };
@@ -13,9 +17,13 @@ if (!out || commands.length === 0) {
   process.exit(2);
 }
 
+const main = fileURLToPath(new URL("../dist/main.js", import.meta.url));
 const lines = commands.flatMap((command) => {
-  const shell = `${command.replace(/\bearshot\b/, "node dist/main.js")} 2>&1`;
-  const printed = execFileSync("sh", ["-c", shell], { encoding: "utf8" }).trimEnd();
+  const shell = command.replace(/^earshot\b/, `node ${main}`);
+  const printed = execFileSync("sh", ["-c", shell], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "ignore"],
+  }).trimEnd();
   const typed = { text: `$ ${command}`, typed: true };
   return [
     typed,

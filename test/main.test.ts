@@ -99,7 +99,11 @@ describe("a transcription that is cut short", () => {
 
   it("leaves whole files after Ctrl-C, which ffmpeg gets as well", async () => {
     const argv = [MAIN, "transcribe", long, ...QUICK, "-f", "srt,json", "-o", join(folder, "out")];
-    const { exitCode, stdout, stderr } = await start(process.execPath, argv, (group) => process.kill(-group, "SIGINT"));
+    let interrupted = false;
+    const { exitCode, stdout, stderr } = await start(process.execPath, argv, (group) => {
+      if (!interrupted) process.kill(-group, "SIGINT");
+      interrupted = true;
+    });
     expect(exitCode).toBe(130);
     expect(stderr).toContain("Stopping; Ctrl-C again stops at once.");
     expect(stderr).toMatch(/Stopped .*long\.flac at 00:\d\d\.\d{3} of 00:\d\d\.\d{3}\./);

@@ -14,7 +14,7 @@ export interface ChildEngine {
 /** Loads the engine that the command line asks for and answers the parent until it goes away. */
 export async function answerParent(load: (options: ChildOptions) => Promise<ChildEngine>): Promise<void> {
   const say = (reply: Reply) => void process.send?.(reply);
-  process.on("disconnect", () => process.exit(0));
+  process.on("disconnect", () => process.kill(process.pid));
   try {
     const engine = await load(JSON.parse(process.argv[2] ?? "{}") as ChildOptions);
     process.on("message", (request: Request) => {
