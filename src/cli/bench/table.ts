@@ -1,8 +1,10 @@
 // The measurements as a table of at most 100 columns.
 
+import { wrap } from "../help.ts";
 import { type ModelResult, median, type SpeechResult, spread } from "./results.ts";
 import { PROMPT_TOKENS, type Round, WINDOW_TOKENS } from "./work.ts";
 
+const COLUMNS = 100;
 const NAME_COLUMNS = 24;
 const CELL_COLUMNS = 12;
 const SMALL_COLUMNS = 8;
@@ -49,7 +51,7 @@ export function modelTable({ model, threads, engines, notRun }: ModelResult): st
       );
     }
   }
-  if (notRun.length > 0) lines.push("", ...notRun.map(({ name, reason }) => `  ${name}: not run: ${reason}`));
+  if (notRun.length > 0) lines.push("", ...notRun.flatMap(reasonLines));
   const noisiest = engines.toSorted((a, b) => spread(b.rounds) - spread(a.rounds))[0];
   if (noisiest !== undefined && spread(noisiest.rounds) > NOISY) {
     const percent = Math.round(100 * spread(noisiest.rounds));
@@ -79,7 +81,7 @@ export function speechTable({ model, threads, seconds, files, engines, notRun }:
     ];
     lines.push(`    ${name}`.padEnd(NAME_COLUMNS) + cells.map((text) => text.padStart(15)).join(""));
   }
-  if (notRun.length > 0) lines.push("", ...notRun.map(({ name, reason }) => `  ${name}: not run: ${reason}`));
+  if (notRun.length > 0) lines.push("", ...notRun.flatMap(reasonLines));
   return `${lines.join("\n")}\n`;
 }
 
@@ -88,3 +90,7 @@ export const LEGEND = `  Medians; 1.00x is the quickest of Earshot's in the same
   spent outside the model's own operators. Where an engine computes the audio's keys and values
   differs (encoder or prompt); the window holds them once in each.
 `;
+
+function reasonLines({ name, reason }: { readonly name: string; readonly reason: string }): string[] {
+  return wrap(`${name}: not run: ${reason}`, COLUMNS - 4).map((line, i) => `${i === 0 ? "  " : "    "}${line}`);
+}
