@@ -2,7 +2,7 @@
 
 import type { Alignment, AudioFeatures, Inference, Logits, ModelDimensions, WhisperGraph } from "./graph.ts";
 import { fromHalf, toHalf } from "./half.ts";
-import { type Device, type GraphSession, openSession, type SessionOptions, Tensor } from "./session.ts";
+import { type Device, type GraphSession, halfTensor, openSession, type SessionOptions, Tensor } from "./session.ts";
 
 /** Paths of the graphs; `withPast` is absent where the two decoders are merged behind `use_cache_branch`. */
 export interface PublicLayoutFiles {
@@ -167,7 +167,7 @@ function floatType(type: Tensor.Type | undefined): FloatType {
 }
 
 function floatTensor(type: FloatType, values: Float32Array, shape: readonly number[]): Tensor {
-  return type === "float16" ? new Tensor("float16", toHalf(values), shape) : new Tensor("float32", values, shape);
+  return type === "float16" ? halfTensor(toHalf(values), shape) : new Tensor("float32", values, shape);
 }
 
 function toFloat32(tensor: Tensor): Float32Array {
@@ -206,5 +206,6 @@ function sliceRows(data: FloatData, rows: readonly number[], size: number): Floa
 function takeRows(tensor: Tensor, rows: readonly number[]): Tensor {
   const [count, ...rest] = tensor.dims;
   const data = sliceRows(tensor.data as FloatData, rows, tensor.size / count!);
-  return new Tensor(tensor.type as "float32", data as Float32Array, [rows.length, ...rest]);
+  const shape = [rows.length, ...rest];
+  return data instanceof Float32Array ? new Tensor("float32", data, shape) : halfTensor(data, shape);
 }

@@ -57,13 +57,28 @@ export async function openSession(graph: string | Uint8Array, options: SessionOp
     outputs: shapes(session.outputMetadata),
     async run(feeds, fetches) {
       try {
-        return (await (fetches ? session.run(feeds, [...fetches]) : session.run(feeds))) as Record<string, Tensor>;
+        const outputs = await (fetches ? session.run(feeds, [...fetches]) : session.run(feeds));
+        return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, withBits(tensor as Tensor)]));
       } catch (cause) {
         throw describeFailure("the model", cause);
       }
     },
     close: () => session.release(),
   };
+}
+
+/** A float16 tensor of the given bits. */
+export function halfTensor(bits: Uint16Array, shape: readonly number[]): Tensor {
+  return withBits(new Tensor("float16", bits, shape));
+}
+
+/** Where Float16Array exists (Node 24) a Tensor turns halves into one, which onnxruntime-node 1.30 cannot read back. */
+function withBits(tensor: Tensor): Tensor {
+  if (tensor.type !== "float16" || tensor.location !== "cpu" || tensor.data instanceof Uint16Array) return tensor;
+  const { buffer, byteOffset, length } = tensor.data as unknown as Uint16Array;
+  const value = new Uint16Array(buffer, byteOffset, length);
+  for (const name of ["data", "cpuData"]) Object.defineProperty(tensor, name, { value });
+  return tensor;
 }
 
 /** One device with the reason why it will be tried or was passed over. */
