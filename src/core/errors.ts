@@ -9,7 +9,21 @@ export type UserErrorCode =
   | "not_writable"
   | "prompt_too_long"
   | "unsupported_language"
-  | "bad_option";
+  | "bad_option"
+  | "not_allowed"
+  | "unknown_command";
+
+export type PlatformErrorCode =
+  /** The token is wrong or revoked. */
+  | "unauthorized"
+  /** A permission is missing. */
+  | "forbidden"
+  /** The file or message is not there any more. */
+  | "gone"
+  | "rate_limited"
+  | "unavailable"
+  /** The platform does not take this reply, such as for its size. */
+  | "rejected";
 
 export type InferenceErrorCode =
   | "out_of_memory"
@@ -41,6 +55,19 @@ export class InferenceError extends Error {
   }
 }
 
+/** Something that a chat platform refused or did not answer. The message is a sentence for the operator's log. */
+export class PlatformError extends Error {
+  override readonly name = "PlatformError";
+  readonly code: PlatformErrorCode;
+  /** What the platform asks to wait before the next try. */
+  readonly retryAfterMs: number | undefined;
+  constructor(code: PlatformErrorCode, message: string, options?: ErrorOptions & { readonly retryAfterMs?: number }) {
+    super(message, options);
+    this.code = code;
+    this.retryAfterMs = options?.retryAfterMs;
+  }
+}
+
 /** Settings that cannot be used; lists every problem at once, each naming its setting. */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
@@ -49,4 +76,27 @@ export class ConfigError extends Error {
     super(problems.join("\n"));
     this.problems = problems;
   }
+}
+
+/** What happens next with a job that met an error. */
+export type Disposition =
+  | { readonly kind: "retry"; readonly afterMs: number | undefined; readonly isBug: boolean }
+  /** `tells` the user why in the error's own words, or only that it failed. */
+  | { readonly kind: "final"; readonly tellsUser: boolean };
+
+/** Retry, tell the user, or tell the operator: by class and code, never by the message's text. */
+export function dispositionOf(error: unknown): Disposition {
+  if (error instanceof UserError) return { kind: "final", tellsUser: true };
+  if (error instanceof PlatformError) {
+    return error.code === "rate_limited" || error.code === "unavailable"
+      ? { kind: "retry", afterMs: error.retryAfterMs, isBug: false }
+      : { kind: "final", tellsUser: false };
+  }
+  if (error instanceof InferenceError) {
+    return ["out_of_memory", "child_died", "disk_full"].includes(error.code)
+      ? { kind: "retry", afterMs: undefined, isBug: false }
+      : { kind: "final", tellsUser: false };
+  }
+  if (error instanceof ConfigError) return { kind: "final", tellsUser: false };
+  return { kind: "retry", afterMs: undefined, isBug: true };
 }

@@ -1,0 +1,47 @@
+// A recording that came in, and the place where it came from and where the answer goes. Ids only: links expire.
+
+export const PLATFORM_NAMES = ["slack", "discord", "teams", "playground"] as const;
+export type PlatformName = (typeof PLATFORM_NAMES)[number];
+
+/** Whose settings and glossary hold. */
+export interface Scope {
+  readonly platform: PlatformName;
+  /** Slack team, Discord guild, Teams tenant; for direct messages without one the platform's own word, such as "@me". */
+  readonly workspace: string;
+  /** The channel, also for what is said in one of its threads. */
+  readonly channel: string;
+}
+
+/** Who gets to see the answer, and where. */
+export type Reach = "thread" | "channel" | "only_me" | "direct";
+
+/** Where an answer goes. */
+export interface Place extends Scope {
+  readonly isDirect: boolean;
+  /** The message that is answered. */
+  readonly message?: string;
+  /** The thread that the message stands in; a platform that has none leaves it out. */
+  readonly thread?: string;
+  /** Who asked, or who posted the recording. "only_me" and "direct" go to this person. */
+  readonly user: string;
+  readonly reach: Reach;
+}
+
+export interface Recording {
+  /** The same for every delivery of the same file in the same message, and for nothing else. */
+  readonly key: string;
+  readonly place: Place;
+  readonly kind: "voice message" | "audio" | "video";
+  /** File name as people know it. */
+  readonly name: string;
+  readonly durationSeconds?: number;
+  readonly bytes?: number;
+  readonly mimeType?: string;
+  /** What the platform needs to ask for the file again: ids, in its own words. */
+  readonly source: Readonly<Record<string, string>>;
+}
+
+/** A key for the settings and glossary of one channel. */
+export function scopeKey({ platform, workspace, channel }: Scope): string {
+  return [platform, workspace, channel].join("/");
+}

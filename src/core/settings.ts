@@ -1,0 +1,46 @@
+// What a workspace or a channel has chosen: how its recordings are taken, transcribed and answered.
+import type { Reach } from "./recording.ts";
+
+export const FORMATS = ["txt", "srt", "vtt", "tsv", "json", "html"] as const;
+/** Kinds of transcript files. */
+export type Format = (typeof FORMATS)[number];
+
+export interface Settings {
+  /** Which recordings are transcribed without being asked for. */
+  readonly auto: "off" | "voice" | "all";
+  /** Codes as in core/languages.ts. None: detected among all; one: that one; more: detected among these. */
+  readonly languages: readonly string[];
+  /** A name of the catalog, "demo" or "auto". */
+  readonly model: string;
+  /** Into English. */
+  readonly translate: boolean;
+  /** Times in the text of the answer. */
+  readonly timestamps: boolean;
+  readonly reply: Reach;
+  /** Files that come with the answer. */
+  readonly formats: readonly Format[];
+  /** Days after which a transcript is deleted; null: kept. */
+  readonly retentionDays: number | null;
+  /** Who may change settings and glossary: the platform's own administrators, everyone, or people of these roles too. */
+  readonly editors: "admins" | "everyone" | readonly string[];
+  /** Keeps "um" and "uh". */
+  readonly verbatim: boolean;
+}
+
+export const DEFAULT_SETTINGS: Settings = {
+  auto: "voice",
+  languages: [],
+  model: "auto",
+  translate: false,
+  timestamps: false,
+  reply: "thread",
+  formats: ["txt", "srt"],
+  retentionDays: null,
+  editors: "everyone",
+  verbatim: false,
+};
+
+/** A channel's own choices over its workspace's over the defaults. */
+export function effectiveSettings(workspace: Partial<Settings>, channel: Partial<Settings>): Settings {
+  return { ...DEFAULT_SETTINGS, ...workspace, ...channel };
+}
