@@ -44,10 +44,13 @@ export interface TranscribeOptions
 export interface TranscribeEvents {
   /** @param probability undefined when the language was given */
   language?(code: string, probability: number | undefined): void;
-  /** Seconds of the recording behind us, and its length. */
+  /** Seconds of the recording behind us, and its length; for the first time before the first window. */
   progress?(seconds: number, duration: number): void;
-  /** A window is done and its segments were yielded. Kept with them, it is all that `resume` needs. */
-  checkpoint?(checkpoint: Checkpoint): void;
+  /**
+   * A window is done and its segments were yielded. Kept with them, it is all that `resume` needs. The next window waits
+   * for the promise, where one is given back.
+   */
+  checkpoint?(checkpoint: Checkpoint): unknown;
 }
 
 /** Where the loop stands between two windows. Plain JSON. */
@@ -91,6 +94,8 @@ export async function* transcribe(
     let language = knownLanguage(model, options.language ?? resume?.checkpoint.language);
     if (language !== undefined) on.language?.(language, undefined);
 
+    const firstSeek = Math.max(resume?.checkpoint.seek ?? 0, (options.clipTimestamps?.[0] ?? 0) * FRAMES_PER_SECOND);
+    on.progress?.(Math.min(firstSeek, mel.contentFrames) / FRAMES_PER_SECOND, mel.durationSeconds);
     for (const clip of clips(options.clipTimestamps ?? [], mel.contentFrames)) {
       let seek = Math.max(clip.start, resume?.checkpoint.seek ?? 0);
       while (seek < clip.end) {
@@ -130,7 +135,7 @@ export async function* transcribe(
           if (!found.again && (hot || options.conditionOnPreviousText === false)) resetSince = history.length;
         }
         on.progress?.(Math.min(seek, mel.contentFrames) / FRAMES_PER_SECOND, mel.durationSeconds);
-        on.checkpoint?.({
+        await on.checkpoint?.({
           seek,
           language,
           lastSpeechTimestamp,
