@@ -1,64 +1,56 @@
-// `earshot start`: what `npm start` does until there is a bot; transcribes the samples with the demo model.
-import { join } from "node:path";
-import { UserError } from "../core/errors.ts";
-import { formatTimestamp } from "../core/render/timestamp.ts";
-import { demoFolder } from "../inference/models.ts";
-import { loadWhisper, type Whisper } from "../inference/whisper.ts";
+// `earshot start`: the gateway, from the configuration to its stop, and what it says on the terminal.
+import process from "node:process";
+import { type App, startApp } from "../app.ts";
+import { configHelp, readConfig } from "../config.ts";
+import { createLog } from "../log.ts";
 import type { Io } from "./io.ts";
-import { spanText, speedText } from "./spans.ts";
 
-const HEAD = `
-Earshot turns voice messages and meeting recordings into text. Nothing leaves
-this machine. Here are samples, heard by the small demo model that comes along:
+const HEAD = `Usage: earshot start [options]
+
+Starts the bot: the chat platforms that are set up, the queue, the engine, and a
+page on this machine to try everything without an account.
+
+Settings come from options, then the environment, then earshot.config.json in
+this folder (the same names in camel case), then defaults:
+
 `;
 
-const NEXT = `
-The demo model knows a few hundred words. For real work:
-
-  npx earshot doctor                       checks this machine
-  npx earshot models list                  shows the models there are
-  npx earshot models pull base             downloads one of them
-  npx earshot transcribe talk.mp3          writes talk.txt, .srt, .vtt, .tsv, .json
-  npx earshot transcribe --help            explains every option
-`;
-
-/** The samples that the demo model understands, with a glossary of the names in them. */
-const SAMPLES: readonly { readonly file: string; readonly glossary?: string }[] = [
-  { file: "standup.flac", glossary: "Glossary: Qavylow, Xamoetee." },
-  { file: "voice-note.ogg" },
-];
-
-/** @throws UserError, InferenceError */
+/** @throws ConfigError, InferenceError */
 export async function start(argv: readonly string[], io: Io): Promise<number> {
-  if (argv.length > 0) throw new UserError("bad_option", "earshot start takes no options.");
-  const folder = join(demoFolder, "sample");
-  io.stdout.write(HEAD);
-  const whisper = await loadWhisper("demo");
-  try {
-    for (const { file, glossary } of SAMPLES) {
-      io.stdout.write(`\n  ${file}\n`);
-      await show(whisper, join(folder, file), undefined, io);
-      if (glossary === undefined) continue;
-      io.stdout.write(`\n  ${file} again, with --initial_prompt "${glossary}"\n`);
-      await show(whisper, join(folder, file), glossary, io);
-    }
-  } finally {
-    await whisper.close();
+  if (argv.includes("--help") || argv.includes("-h")) {
+    io.stdout.write(`${HEAD}${configHelp()}\n`);
+    return 0;
   }
-  io.stdout.write(NEXT);
+  const config = readConfig({ flags: argv, env: io.env, cwd: process.cwd() });
+  const log = createLog(config.logLevel, io.stderr);
+  const app = await startApp(config, log);
+  io.stdout.write(welcome(app));
+  await stopped(io.signal);
+  io.stdout.write("Stopping: what is short is finished, the rest goes on at the next start …\n");
+  await app.stop();
   return 0;
 }
 
-async function show(whisper: Whisper, path: string, initialPrompt: string | undefined, io: Io): Promise<void> {
-  const startedAt = performance.now();
-  const prompt = initialPrompt === undefined ? {} : { initialPrompt };
-  const transcription = whisper.transcribe(path, { ...prompt, signal: io.signal });
-  let step = await transcription.next();
-  for (; !step.done; step = await transcription.next()) {
-    const { start, end, text } = step.value;
-    io.stdout.write(`  [${formatTimestamp(start)} --> ${formatTimestamp(end)}] ${text}\n`);
-  }
-  const { duration } = step.value;
-  const elapsed = (performance.now() - startedAt) / 1000;
-  io.stdout.write(`  (${spanText(duration)} of audio in ${spanText(elapsed)}, ${speedText(duration, elapsed)})\n`);
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}
+
+function welcome({ url, platforms, engine, data }: App): string {
+  const lines = [
+    "",
+    "  Earshot is listening.",
+    "",
+    `  page       ${url}`,
+    `  platforms  ${platforms.join(", ")}`,
+    `  model      ${engine.model} on ${engine.device}`,
+    `  data       ${data}`,
+    ...engine.notes.map((note) => `             ${note}`),
+    "",
+    "  Ctrl-C stops it.",
+    "",
+  ];
+  return `${lines.join("\n")}\n`;
 }

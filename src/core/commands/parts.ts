@@ -1,0 +1,17 @@
+// What the commands work with.
+import type { Intake } from "../intake.ts";
+import type { GlossaryStore, JobQueue, PromptTokens, SettingsStore, TranscriptStore } from "../ports.ts";
+
+export interface CommandParts {
+  readonly queue: JobQueue;
+  readonly settings: SettingsStore;
+  readonly glossary: GlossaryStore;
+  readonly transcripts: TranscriptStore;
+  readonly intake: Pick<Intake, "ask">;
+  readonly tokens: (model: string) => PromptTokens;
+  /** Names that may be chosen, the best known first. */
+  readonly models: readonly string[];
+  /** USD that a cloud API takes for a minute. */
+  readonly cloudPricePerMinute: number;
+  readonly now: () => number;
+}

@@ -1,0 +1,186 @@
+// /earshot settings [name value] [--workspace]
+import { UserError } from "../errors.ts";
+import { LANGUAGES, languageCode } from "../languages.ts";
+import * as messages from "../messages.ts";
+import type { Invocation, Level } from "../ports.ts";
+import { mayEdit } from "../rights.ts";
+import { effectiveSettings, FORMATS, type Settings } from "../settings.ts";
+import type { CommandParts } from "./parts.ts";
+import { didYouMean } from "./words.ts";
+
+interface Choice<Value> {
+  /** What may be said, with an example. */
+  readonly takes: string;
+  /** undefined: cannot be read. */
+  read(words: readonly string[], parts: CommandParts): Value | undefined;
+  show(value: Value): string;
+}
+
+const yesNo: Choice<boolean> = {
+  takes: "on or off",
+  read: ([word = ""]) => (/^(on|yes|true)$/i.test(word) ? true : /^(off|no|false)$/i.test(word) ? false : undefined),
+  show: (value) => (value ? "on" : "off"),
+};
+
+function oneOf<const Name extends string>(names: Readonly<Record<Name, string>>): Choice<Name> {
+  const all = Object.keys(names) as Name[];
+  return {
+    takes: all.join(", "),
+    read: ([word = ""]) => all.find((name) => name === word.toLowerCase().replace(/[- ]/g, "_")),
+    show: (value) => `${value.replaceAll("_", "-")} (${names[value]})`,
+  };
+}
+
+/** Name as it is typed -> the setting it is and how it is read. */
+const CHOICES = {
+  auto: oneOf({ off: "only when asked", voice: "voice messages by themselves", all: "all recordings by themselves" }),
+  language: {
+    takes: "auto, a language such as german, or several: english german",
+    read(words) {
+      if (words.length === 1 && /^(auto|any|all)$/i.test(words[0] ?? "")) return [];
+      const codes = words
+        .flatMap((word) => word.split(","))
+        .filter(Boolean)
+        .map(languageCode);
+      return codes.length > 0 && codes.every((code) => code !== undefined)
+        ? codes.filter((code) => code !== undefined)
+        : undefined;
+    },
+    show: (codes) => (codes.length === 0 ? "auto" : codes.map((code) => LANGUAGES[code] ?? code).join(" or ")),
+  } satisfies Choice<readonly string[]>,
+  model: {
+    takes: "auto, or a name such as base or large-v3-turbo",
+    read: ([word = ""], { models }) => ["auto", ...models].find((name) => name === word.toLowerCase()),
+    show: (name) => name,
+  } satisfies Choice<string>,
+  translate: yesNo,
+  timestamps: yesNo,
+  reply: oneOf({
+    thread: "under the recording",
+    channel: "in the channel",
+    only_me: "only the asker sees it",
+    direct: "as a direct message",
+  }),
+  formats: {
+    takes: `none, or of ${FORMATS.join(", ")}`,
+    read(words) {
+      const names = words.flatMap((word) => word.toLowerCase().split(",")).filter(Boolean);
+      if (names.length === 1 && names[0] === "none") return [];
+      const formats = names.map((name) => FORMATS.find((format) => format === name));
+      return formats.length > 0 && formats.every((format) => format !== undefined)
+        ? formats.filter((format) => format !== undefined)
+        : undefined;
+    },
+    show: (formats) => (formats.length === 0 ? "none" : formats.join(", ")),
+  } satisfies Choice<Settings["formats"]>,
+  retention: {
+    takes: "a number of days, or forever",
+    read([word = ""]) {
+      if (/^(forever|never|none)$/i.test(word)) return Number.POSITIVE_INFINITY;
+      return /^\d{1,4}$/.test(word) && Number(word) > 0 ? Number(word) : undefined;
+    },
+    show: (days) => (days === Number.POSITIVE_INFINITY ? "forever" : `${days} days`),
+  } satisfies Choice<number>,
+  editors: {
+    takes: "admins, everyone, or ids of roles",
+    read: (words) => {
+      const [first = ""] = words;
+      if (words.length === 0) return undefined;
+      return first === "admins" || first === "everyone" ? first : words.map((word) => word.replace(/^<@&|>$/g, ""));
+    },
+    show: (editors) => (typeof editors === "string" ? editors : `admins and ${editors.join(", ")}`),
+  } satisfies Choice<Settings["editors"]>,
+  verbatim: yesNo,
+} as const;
+
+type ChoiceName = keyof typeof CHOICES;
+
+function isChoice(name: string): name is ChoiceName {
+  return Object.hasOwn(CHOICES, name);
+}
+
+/** @throws UserError */
+export async function settings(words: readonly string[], invocation: Invocation, parts: CommandParts): Promise<string> {
+  const level: Level = words.includes("--workspace") ? "workspace" : "channel";
+  const [rawName, ...values] = words.filter((word) => word !== "--workspace" && word !== "=");
+  const { place, actor } = invocation;
+  const [workspace, own] = [await parts.settings.workspace(place), await parts.settings.channel(place)];
+  const effective = effectiveSettings(workspace, own);
+  if (rawName === undefined)
+    return `${shown(effective, own).join("\n")}\nChange one: \`/earshot settings language german\``;
+  const name = rawName.toLowerCase();
+  if (!isChoice(name)) {
+    throw new UserError(
+      "bad_option",
+      `${didYouMean("setting", rawName, Object.keys(CHOICES))} See \`/earshot settings\`.`,
+    );
+  }
+  if (values.length === 0) return `${shownOne(name, effective)}. It takes ${CHOICES[name].takes}, or default.`;
+  if (!(await mayEdit(actor, place, parts.settings)))
+    throw new UserError("not_allowed", messages.notAllowed(effective.editors));
+  const change = /^default$/i.test(values[0] ?? "") ? cleared(name) : read(name, values, parts);
+  await parts.settings.change(place, level, change, actor.user);
+  const now = effectiveSettings(await parts.settings.workspace(place), await parts.settings.channel(place));
+  return `${shownOne(name, now)}${level === "workspace" ? ", for all channels that chose nothing else" : ""}.`;
+}
+
+type SettingsChange = Parameters<CommandParts["settings"]["change"]>[2];
+
+/** @throws UserError bad_option */
+function read(name: ChoiceName, values: readonly string[], parts: CommandParts): SettingsChange {
+  const value = CHOICES[name].read(values, parts);
+  if (value !== undefined)
+    return { [settingOf(name)]: name === "retention" && value === Number.POSITIVE_INFINITY ? FOREVER : value };
+  throw new UserError(
+    "bad_option",
+    `The setting ${name} cannot be "${values.join(" ")}". It takes ${CHOICES[name].takes}, or default.`,
+  );
+}
+
+/** Long enough for a company, and a choice of its own against a workspace that deletes earlier. */
+const FOREVER = 36_500;
+
+function cleared(name: ChoiceName): SettingsChange {
+  return { [settingOf(name)]: null };
+}
+
+function settingOf(name: ChoiceName): keyof Settings {
+  return name === "language" ? "languages" : name === "retention" ? "retentionDays" : name;
+}
+
+function shown(effective: Settings, own: Partial<Settings>): string[] {
+  return Object.keys(CHOICES)
+    .filter(isChoice)
+    .map((name) => `- ${shownOne(name, effective)}${settingOf(name) in own ? "" : ", as everywhere"}`);
+}
+
+function shownOne(name: ChoiceName, settings: Settings): string {
+  return `${name}: ${valueText(name, settings)}`;
+}
+
+function valueText(name: ChoiceName, settings: Settings): string {
+  switch (name) {
+    case "language":
+      return CHOICES.language.show(settings.languages);
+    case "retention": {
+      const days = settings.retentionDays ?? FOREVER;
+      return CHOICES.retention.show(days >= FOREVER ? Number.POSITIVE_INFINITY : days);
+    }
+    case "auto":
+      return CHOICES.auto.show(settings.auto);
+    case "reply":
+      return CHOICES.reply.show(settings.reply);
+    case "model":
+      return CHOICES.model.show(settings.model);
+    case "formats":
+      return CHOICES.formats.show(settings.formats);
+    case "editors":
+      return CHOICES.editors.show(settings.editors);
+    case "translate":
+    case "timestamps":
+    case "verbatim":
+      return yesNo.show(settings[name]);
+    default:
+      return name satisfies never;
+  }
+}

@@ -1,0 +1,49 @@
+// A transcript as a file, in each of the formats.
+import type { StoredTranscript } from "../ports.ts";
+import type { OutputFile } from "../reply.ts";
+import type { Format } from "../settings.ts";
+import { type EmbeddedMedia, renderHtml } from "./html.ts";
+import { renderJson } from "./json.ts";
+import { renderSrt } from "./srt.ts";
+import { renderTsv } from "./tsv.ts";
+import { renderTxt } from "./txt.ts";
+import { renderVtt } from "./vtt.ts";
+
+const MIME_TYPES: Readonly<Record<Format, string>> = {
+  txt: "text/plain",
+  srt: "application/x-subrip",
+  vtt: "text/vtt",
+  tsv: "text/tab-separated-values",
+  json: "application/json",
+  html: "text/html",
+};
+
+const LONGEST_NAME = 80;
+
+/** @param media put into the HTML, so that it can be played */
+export function outputFile(stored: StoredTranscript, format: Format, media?: EmbeddedMedia): OutputFile {
+  return {
+    name: fileName(stored.recording.name, format),
+    mimeType: MIME_TYPES[format],
+    content: format === "html" ? renderHtml(stored, media) : RENDER[format](stored),
+  };
+}
+
+const RENDER: Readonly<Record<Exclude<Format, "html">, (stored: StoredTranscript) => string>> = {
+  txt: renderTxt,
+  srt: (stored) => renderSrt(stored),
+  vtt: (stored) => renderVtt(stored),
+  tsv: renderTsv,
+  json: renderJson,
+};
+
+/** `Q3 call.m4a` -> `Q3 call.srt`; nothing in it can lead out of a folder or upset a system. */
+export function fileName(recordingName: string, format: Format): string {
+  const stem = recordingName
+    .normalize("NFC")
+    .replace(/\.[^.]*$/, "")
+    .replace(/[\p{Cc}\p{Cf}\\/:*?"<>|]+/gu, "_")
+    .replace(/^[.\s]+|[.\s]+$/g, "")
+    .slice(0, LONGEST_NAME);
+  return `${stem === "" ? "transcript" : stem}.${format}`;
+}

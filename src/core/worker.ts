@@ -1,0 +1,186 @@
+// Claims jobs, keeps their leases, and settles them: done, again later, or failed and said so.
+import { setTimeout as sleep } from "node:timers/promises";
+import { dispositionOf, InferenceError, PlatformError, UserError } from "./errors.ts";
+import type { ClaimedJob, Failure, Outcome } from "./job.ts";
+import * as messages from "./messages.ts";
+import type { JobQueue, Lane, Observe, StoredTranscript } from "./ports.ts";
+import { LeaseLost } from "./run-job.ts";
+import type { StatusBoard } from "./status-board.ts";
+
+export interface Worker {
+  start(): void;
+  /** A job was added: do not wait for the next look. */
+  wake(): void;
+  /** Claims nothing more, gives what runs until the grace is over, and releases the rest unharmed. */
+  stop(graceMs: number): Promise<void>;
+}
+
+export interface WorkerParts {
+  readonly name: string;
+  readonly queue: JobQueue;
+  readonly run: (job: ClaimedJob, signal: AbortSignal) => Promise<StoredTranscript>;
+  readonly status: StatusBoard;
+  /** Called when a job has ended for good without an answer. */
+  readonly discard: (jobId: string) => Promise<void>;
+  /** One loop for each; the short ones never wait behind a long one. */
+  readonly lanes: readonly Lane[];
+  readonly leaseMs: number;
+  readonly observe: Observe;
+  readonly now: () => number;
+  /** In [0, 1), for the jitter. */
+  readonly random: () => number;
+}
+
+/** How often to look for jobs that another process queued again. */
+const LOOK_EVERY_MS = 1000;
+const BACKOFF_MS = { first: 2000, longest: 600_000 };
+/** Attempts before a job is set aside, by what went wrong. */
+const ATTEMPTS = { platform: 20, inference: 2, bug: 3 };
+
+export function createWorker(parts: WorkerParts): Worker {
+  const { queue, leaseMs, observe, now } = parts;
+  const stopping = new AbortController();
+  const cut = new AbortController();
+  let rings = 0;
+  const waiting = new Set<() => void>();
+  let loops: readonly Promise<void>[] = [];
+
+  async function loop(lane: Lane): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const ringsBefore = rings;
+      let job: ClaimedJob | undefined;
+      try {
+        job = await queue.claim(`${parts.name}/${lane}`, leaseMs, lane);
+        if (job !== undefined) await attempt(job);
+      } catch (error) {
+        observe({ kind: "unexpected", where: "worker", error });
+      }
+      if (job === undefined && rings === ringsBefore) await pause();
+    }
+  }
+
+  function pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const go = () => {
+        clearTimeout(timer);
+        waiting.delete(go);
+        resolve();
+      };
+      const timer = setTimeout(go, LOOK_EVERY_MS);
+      waiting.add(go);
+    });
+  }
+
+  function ring(): void {
+    rings++;
+    for (const go of waiting) go();
+  }
+
+  async function attempt(job: ClaimedJob): Promise<void> {
+    const lost = new AbortController();
+    const heart = setInterval(async () => {
+      const held = await queue.extend(job, leaseMs).catch(() => true);
+      if (!held) lost.abort(new LeaseLost(job.id));
+    }, leaseMs / 5);
+    const startedAtMs = now();
+    observe({ kind: "job_started", job, waitMs: startedAtMs - job.addedAtMs });
+    try {
+      const transcript = await parts.run(job, AbortSignal.any([lost.signal, cut.signal]));
+      if (!(await queue.settle(job, { kind: "done" }))) return;
+      const { duration: audioSeconds, waitMs, model, device } = transcript;
+      observe({ kind: "job_done", job, audioSeconds, workMs: now() - startedAtMs, waitMs, model, device });
+    } catch (error) {
+      if (error instanceof LeaseLost || lost.signal.aborted) await afterLoss(job);
+      else if (cut.signal.aborted) await queue.settle(job, { kind: "released" });
+      else await settleFailure(job, error);
+    } finally {
+      clearInterval(heart);
+    }
+  }
+
+  async function afterLoss(job: ClaimedJob): Promise<void> {
+    if ((await queue.get(job.id))?.state !== "cancelled") return;
+    await parts.discard(job.id);
+    await conclude(job, { kind: "failure", text: messages.cancelled({ name: job.recording.name }), actions: [] });
+    observe({ kind: "job_cancelled", job });
+  }
+
+  async function settleFailure(job: ClaimedJob, error: unknown): Promise<void> {
+    const outcome = outcomeOf(error, job, parts.random());
+    const code = outcome.failure.code;
+    const { name } = job.recording;
+    if (outcome.kind === "retry") {
+      await queue.settle(job, outcome);
+      observe({ kind: "job_retried", job, code, error });
+      const text = messages.retrying({ name, secondsUntil: outcome.afterMs / 1000 });
+      parts.status.update(job, { kind: "status", text, actions: [{ name: "cancel", label: "Cancel", jobId: job.id }] });
+      return;
+    }
+    // Told before it is settled: a crash in between tells it again in the same message.
+    const canRetry = !(error instanceof UserError);
+    await conclude(job, {
+      kind: "failure",
+      text: outcome.failure.message,
+      actions: canRetry ? [{ name: "retry", label: "Try again", jobId: job.id }] : [],
+    });
+    await queue.settle(job, outcome);
+    await parts.discard(job.id);
+    observe({ kind: "job_failed", job, code, error });
+  }
+
+  async function conclude(job: ClaimedJob, reply: Parameters<StatusBoard["conclude"]>[1]): Promise<void> {
+    await parts.status.conclude(job, reply).catch((error: unknown) => {
+      observe({ kind: "unexpected", where: "telling a failure", error });
+    });
+  }
+
+  return {
+    start() {
+      loops = parts.lanes.map(loop);
+    },
+    wake: ring,
+    async stop(graceMs) {
+      stopping.abort();
+      ring();
+      const grace = new AbortController();
+      const ended = Promise.all(loops).then(() => grace.abort());
+      await sleep(graceMs, undefined, { signal: grace.signal }).catch(() => undefined);
+      cut.abort(new Error("The gateway stops."));
+      await ended;
+    },
+  };
+}
+
+/** Again later, or failed: by the error's class and code, and how often it was tried. */
+function outcomeOf(
+  error: unknown,
+  job: ClaimedJob,
+  random: number,
+): Extract<Outcome, { readonly kind: "retry" | "failed" }> {
+  const disposition = dispositionOf(error);
+  const failure = failureOf(error, job);
+  if (disposition.kind === "final" || job.attempt >= attemptsFor(error)) return { kind: "failed", failure };
+  const backoffMs = Math.min(BACKOFF_MS.longest, BACKOFF_MS.first * 2 ** (job.attempt - 1));
+  // Half of it is chance, so that many jobs which failed together do not come back together.
+  const afterMs = disposition.afterMs ?? Math.round(backoffMs * (0.5 + random / 2));
+  return { kind: "retry", afterMs, failure };
+}
+
+function attemptsFor(error: unknown): number {
+  if (error instanceof PlatformError) return ATTEMPTS.platform;
+  // A full disk is mended by people; a recording that kills the engine twice will do so again.
+  if (error instanceof InferenceError) return error.code === "disk_full" ? ATTEMPTS.platform : ATTEMPTS.inference;
+  return ATTEMPTS.bug;
+}
+
+function failureOf(error: unknown, { id, recording }: ClaimedJob): Omit<Failure, "atMs"> {
+  const name = recording.name;
+  if (error instanceof UserError) {
+    return { code: error.code, message: messages.failed({ name, jobId: id, reason: error.message }) };
+  }
+  if (error instanceof PlatformError) {
+    return { code: error.code, message: messages.failed({ name, jobId: id, platformCode: error.code }) };
+  }
+  const code = error instanceof InferenceError ? error.code : "bug";
+  return { code, message: messages.failed({ name, jobId: id }) };
+}
