@@ -1,5 +1,5 @@
 // The composition root: the one place that names concrete parts. Starts them, and stops them in reverse order.
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createPlayground } from "./adapters/playground/index.ts";
 import { type Config, databasePath } from "./config.ts";
@@ -7,15 +7,26 @@ import { createCommands } from "./core/commands.ts";
 import { createIntake } from "./core/intake.ts";
 import { createListener } from "./core/listener.ts";
 import { createPace } from "./core/pace.ts";
-import type { Engine, GatewayEvent, Platform } from "./core/ports.ts";
+import type { Engine, Observe, Platform, PromptTokens } from "./core/ports.ts";
 import { createPress } from "./core/press.ts";
 import type { PlatformName } from "./core/recording.ts";
 import { discardMedia, runJob } from "./core/run-job.ts";
 import { createStatusBoard } from "./core/status-board.ts";
 import { createWorker } from "./core/worker.ts";
+import { catalogModels } from "./inference/catalog.ts";
 import { createLocalTranscriber } from "./inference/local-transcriber.ts";
+import { demoFolder } from "./inference/models.ts";
 import { createPromptTokens } from "./inference/prompt-tokens.ts";
 import type { Log } from "./log.ts";
+import { createChatLog } from "./storage/chat-log.ts";
+import { holdDatabase, openDatabase } from "./storage/database.ts";
+import { createGlossaryStore } from "./storage/glossary.ts";
+import { createQueue } from "./storage/queue.ts";
+import { createSettingsStore } from "./storage/settings.ts";
+import { createTranscriptStore } from "./storage/transcripts.ts";
+import { createMetrics } from "./web/metrics.ts";
+import { startServer } from "./web/server.ts";
+import { createTally } from "./web/tally.ts";
 
 export interface App {
   /** Where the web page is. */
@@ -29,6 +40,151 @@ export interface App {
 }
 
 /** How long running jobs may go on after the word to stop. */
-const GRACE_MS = 5000;
+const GRACE_MS = 3000;
+/** After a crash a job waits this long until it goes on. */
 const LEASE_MS = 5000;
 const EXPIRE_EVERY_MS = 3_600_000;
+
+/** @throws ConfigError, InferenceError, PlatformError: then nothing is left running */
+export async function startApp(config: Config, log: Log): Promise<App> {
+  const stops: (() => unknown)[] = [];
+  const stop = async () => {
+    for (const one of stops.splice(0).reverse()) await one();
+  };
+  try {
+    return { ...(await start(config, log, stops)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+async function start(config: Config, log: Log, stops: (() => unknown)[]): Promise<Omit<App, "stop">> {
+  const { data, limits } = config;
+  const now = Date.now;
+  const folder = join(data, "recordings");
+  const chatFolder = join(data, "playground");
+  for (const path of [data, folder, chatFolder]) await mkdir(path, { recursive: true, mode: 0o700 });
+
+  const hold = holdDatabase(databasePath(data));
+  stops.push(() => hold.release());
+  const database = openDatabase(databasePath(data));
+  stops.push(() => database.close());
+  const queue = createQueue(database, now);
+  const settings = createSettingsStore(database, now);
+  const glossary = createGlossaryStore(database, now);
+  const transcripts = createTranscriptStore(database, now);
+
+  const metrics = createMetrics(queue);
+  const tally = createTally(now);
+  const observe: Observe = (event) => {
+    log.observe(event);
+    metrics.observe(event);
+    tally.observe(event);
+  };
+
+  const transcriber = createLocalTranscriber({ device: config.device, threads: config.threads, env: config.env });
+  stops.push(() => transcriber.close());
+  const engine = await transcriber.engine(config.model);
+
+  const platforms = new Map<PlatformName, Platform>();
+  const platform = (name: PlatformName): Platform => {
+    const found = platforms.get(name);
+    if (found === undefined) throw new Error(`The platform ${name} is not configured, and a job is for it.`);
+    return found;
+  };
+  const playground = createPlayground({
+    chatLog: createChatLog(database),
+    folder: chatFolder,
+    limits,
+    samples: { folder: join(demoFolder, "sample"), files: ["standup.flac", "voice-note.ogg", "meeting.flac"] },
+    now,
+  });
+  if (config.playground) platforms.set("playground", playground.platform);
+
+  const tokens = tokensByModel(config);
+  const status = createStatusBoard({ queue, platform, now });
+  const pace = createPace();
+  const worker = createWorker({
+    name: `gateway-${process.pid}`,
+    queue,
+    run: (job, signal) =>
+      runJob(
+        job,
+        { queue, platform, transcriber, transcripts, settings, glossary, tokens, status, pace, folder, limits, now },
+        signal,
+      ),
+    status,
+    discard: (jobId) => discardMedia(jobId, folder),
+    lanes: ["short", "any"],
+    leaseMs: LEASE_MS,
+    observe,
+    now,
+    random: Math.random,
+  });
+  const intake = createIntake({ queue, settings, status, limits, wake: worker.wake, observe });
+  const press = createPress({ queue, transcripts, settings, intake, wake: worker.wake });
+  const models = [...catalogModels.map((model) => model.name), "demo"];
+  const { cloudPricePerMinute } = config;
+  const commands = createCommands({
+    queue,
+    settings,
+    glossary,
+    transcripts,
+    intake,
+    tokens,
+    models,
+    cloudPricePerMinute,
+    now,
+  });
+  const listener = createListener({ intake, commands, press, queue, settings, glossary, transcripts, tokens });
+
+  await discardLeftovers(folder, async (jobId) => {
+    const state = (await queue.get(jobId))?.state;
+    return state === "queued" || state === "running";
+  });
+  const expire = () =>
+    transcripts.expire(now()).catch((error: unknown) => observe({ kind: "unexpected", where: "retention", error }));
+  await expire();
+  const expiry = setInterval(expire, EXPIRE_EVERY_MS);
+  stops.push(() => clearInterval(expiry));
+
+  worker.start();
+  stops.push(() => worker.stop(GRACE_MS));
+  const listening = new AbortController();
+  stops.push(() => listening.abort());
+  for (const one of platforms.values()) await one.listen(listener, listening.signal);
+
+  const server = await startServer({
+    host: config.host,
+    port: config.port,
+    metrics,
+    status: async () => ({ engine, platforms: [...platforms.keys()], counts: await queue.counts(), ...tally.read() }),
+    plugins: config.playground ? [playground.plugin] : [],
+    observe,
+  });
+  stops.push(() => server.close());
+  return { url: server.url, platforms: [...platforms.keys()], engine, data };
+}
+
+/** Each model's own tokenizer counts; one that a channel leaves to the gateway is the gateway's. */
+function tokensByModel(config: Config): (model: string) => PromptTokens {
+  const known = new Map<string, PromptTokens>();
+  return (model) => {
+    const name = model === "auto" ? config.model : model;
+    let tokens = known.get(name);
+    if (tokens === undefined) {
+      tokens = createPromptTokens(name, config.env);
+      known.set(name, tokens);
+    }
+    return tokens;
+  };
+}
+
+/** Recordings of jobs that are no more, such as after a crash between the answer and the deletion. */
+async function discardLeftovers(folder: string, isWanted: (jobId: string) => Promise<boolean>): Promise<void> {
+  for (const file of await readdir(folder)) {
+    const jobId = file.split(".")[0] ?? "";
+    if (!(await isWanted(jobId))) await discardMedia(jobId, folder);
+  }
+}

@@ -8,7 +8,7 @@ import { editDistance, slipDistance } from "./core/edit-distance.ts";
 
 const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly load: () => Promise<Command> }>> = {
   start: {
-    summary: "transcribe the sample and say what to do next",
+    summary: "start the bot, and a page on this machine to try it",
     load: async () => (await import("./cli/start.ts")).start,
   },
   transcribe: {

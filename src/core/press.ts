@@ -1,7 +1,7 @@
 // What the buttons under an answer do.
 import type { Intake } from "./intake.ts";
 import * as messages from "./messages.ts";
-import type { GlossaryStore, JobQueue, Listener, Press, SettingsStore, TranscriptStore } from "./ports.ts";
+import type { JobQueue, Listener, Press, SettingsStore, TranscriptStore } from "./ports.ts";
 import { outputFile } from "./render/files.ts";
 import type { Reply } from "./reply.ts";
 import { mayEdit } from "./rights.ts";
@@ -10,7 +10,6 @@ export interface PressParts {
   readonly queue: JobQueue;
   readonly transcripts: TranscriptStore;
   readonly settings: SettingsStore;
-  readonly glossary: GlossaryStore;
   readonly intake: Intake;
   readonly wake: () => void;
 }
