@@ -14,7 +14,7 @@ import { ACTION_NAMES, COMMAND_NAMES } from "../../core/ports.ts";
 import type { Reply } from "../../core/reply.ts";
 import type { ChatMessage, ChatRecording } from "./chat-log.ts";
 import type { Chat, PlaygroundOptions } from "./index.ts";
-import { CHANNELS, isChannel, placeOf, recordingOf, scopeOf, YOU } from "./parse.ts";
+import { CHANNELS, type Channel, isChannel, placeOf, recordingOf, scopeOf, YOU } from "./parse.ts";
 
 /** The page's files, the same folder seen from src/ and from dist/. */
 const PAGE = fileURLToPath(new URL("../../../src/adapters/playground/page/", import.meta.url));
@@ -48,6 +48,30 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
 
   function send(where: string, recording: Omit<ChatRecording, "kind">): ChatMessage {
     return chat.say("you", where, { kind: "recording", ...recording });
+  }
+
+  /** undefined: it is no command. */
+  async function run(where: Channel, text: string): Promise<Reply | undefined> {
+    const [, name, rest = ""] = /^\/(\w+)\s*(.*)$/s.exec(text) ?? [];
+    if (name === undefined) return undefined;
+    const command = COMMAND_NAMES.find((known) => known === name.toLowerCase());
+    if (command === undefined) {
+      const known = COMMAND_NAMES.map((one) => `\`/${one}\``).join(", ");
+      return { kind: "words", text: `There is no command /${name}. There are ${known}.` };
+    }
+    return chat.listener().command({
+      command,
+      text: rest,
+      place: placeOf(where),
+      actor: YOU,
+      recordings: [],
+      async resolveLink(link) {
+        const id = /#message-([\w-]+)/.exec(link)?.[1];
+        const message = id === undefined ? undefined : chat.log.get(id);
+        const recording = message === undefined ? undefined : recordingOf(message);
+        return recording === undefined ? undefined : [recording];
+      },
+    });
   }
 
   return async (app) => {
@@ -150,31 +174,15 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
       const where = ofChannel.parse(request.params).channel;
       const text = fromJson.text.parse(request.body).text.trim();
       const said = chat.say("you", where, { kind: "text", text });
-      const [, name, rest = ""] = /^\/(\w+)\s*(.*)$/s.exec(text) ?? [];
-      if (name === undefined) return { id: said.id };
-      const command = COMMAND_NAMES.find((known) => known === name.toLowerCase());
-      if (command === undefined) {
-        show(where, {
-          kind: "words",
-          text: `There is no command /${name}. There are ${COMMAND_NAMES.map((known) => `\`/${known}\``).join(", ")}.`,
-        });
-        return { id: said.id };
-      }
-      const reply = await chat.listener().command({
-        command,
-        text: rest,
-        place: placeOf(where),
-        actor: YOU,
-        recordings: [],
-        resolveLink: async (link) => {
-          const id = /#message-([\w-]+)/.exec(link)?.[1];
-          const message = id === undefined ? undefined : chat.log.get(id);
-          const recording = message === undefined ? undefined : recordingOf(message);
-          return recording === undefined ? undefined : [recording];
-        },
-      });
-      show(where, reply);
+      const reply = await run(where, text);
+      if (reply !== undefined) show(where, reply);
       return { id: said.id };
+    });
+
+    /** What the page's panels change, without a word in the chat. */
+    app.post("/api/channels/:channel/commands", async (request) => {
+      const reply = await run(ofChannel.parse(request.params).channel, fromJson.text.parse(request.body).text.trim());
+      return { reply };
     });
 
     app.post("/api/press", async (request) => {
