@@ -1,8 +1,9 @@
 // The composition root: the one place that names concrete parts. Starts them, and stops them in reverse order.
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import type { ChatBody } from "./adapters/playground/chat-log.ts";
 import { createPlayground } from "./adapters/playground/index.ts";
-import { type Config, databasePath } from "./config.ts";
+import type { Config } from "./config.ts";
 import { createCommands } from "./core/commands.ts";
 import { createIntake } from "./core/intake.ts";
 import { createListener } from "./core/listener.ts";
@@ -19,8 +20,9 @@ import { demoFolder } from "./inference/models.ts";
 import { createPromptTokens } from "./inference/prompt-tokens.ts";
 import type { Log } from "./log.ts";
 import { createChatLog } from "./storage/chat-log.ts";
-import { holdDatabase, openDatabase } from "./storage/database.ts";
+import { openDatabase } from "./storage/database.ts";
 import { createGlossaryStore } from "./storage/glossary.ts";
+import { databasePath } from "./storage/paths.ts";
 import { createQueue } from "./storage/queue.ts";
 import { createSettingsStore } from "./storage/settings.ts";
 import { createTranscriptStore } from "./storage/transcripts.ts";
@@ -41,7 +43,7 @@ export interface App {
 
 /** How long running jobs may go on after the word to stop. */
 const GRACE_MS = 3000;
-/** After a crash a job waits this long until it goes on. */
+/** A worker that was stopped for longer, such as by a sleeping machine, may find its job taken. */
 const LEASE_MS = 5000;
 const EXPIRE_EVERY_MS = 3_600_000;
 
@@ -66,14 +68,12 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   const chatFolder = join(data, "playground");
   for (const path of [data, folder, chatFolder]) await mkdir(path, { recursive: true, mode: 0o700 });
 
-  const hold = holdDatabase(databasePath(data));
-  stops.push(() => hold.release());
-  const database = openDatabase(databasePath(data));
+  const database = openDatabase(databasePath(data), { now });
   stops.push(() => database.close());
-  const queue = createQueue(database, now);
-  const settings = createSettingsStore(database, now);
-  const glossary = createGlossaryStore(database, now);
-  const transcripts = createTranscriptStore(database, now);
+  const queue = createQueue(database);
+  const settings = createSettingsStore(database);
+  const glossary = createGlossaryStore(database);
+  const transcripts = createTranscriptStore(database);
 
   const metrics = createMetrics(queue);
   const tally = createTally(now);
@@ -94,7 +94,7 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     return found;
   };
   const playground = createPlayground({
-    chatLog: createChatLog(database),
+    chatLog: createChatLog<ChatBody>(database),
     folder: chatFolder,
     limits,
     samples: { folder: join(demoFolder, "sample"), files: ["standup.flac", "voice-note.ogg", "meeting.flac"] },

@@ -1,12 +1,12 @@
 // The gateway's configuration: flags over environment over file over defaults, checked as a whole, frozen.
 import { readFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { editDistance, slipDistance } from "./core/edit-distance.ts";
 import { ConfigError } from "./core/errors.ts";
 import { Secret } from "./core/secret.ts";
 import { LOG_LEVELS } from "./log.ts";
+import { dataFolder } from "./storage/paths.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -83,15 +83,6 @@ export interface ConfigSources {
   readonly cwd: string;
 }
 
-/** EARSHOT_DATA, or earshot in the user's data folder (XDG_DATA_HOME). */
-export function dataFolder(env: Environment): string {
-  return resolve(env["EARSHOT_DATA"] || join(env["XDG_DATA_HOME"] || join(homedir(), ".local", "share"), "earshot"));
-}
-
-export function databasePath(folder: string): string {
-  return join(folder, "earshot.db");
-}
-
 /** @throws ConfigError with every problem, each naming the setting */
 export function readConfig({ flags, env, cwd }: ConfigSources): Config {
   const problems: string[] = [];
@@ -120,7 +111,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return Object.freeze({
-    data: values.data === undefined ? dataFolder(env) : resolve(cwd, values.data),
+    data: resolve(cwd, values.data ?? dataFolder(env)),
     host,
     port: values.port ?? 3978,
     playground,

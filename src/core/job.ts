@@ -4,6 +4,9 @@ import type { Recording } from "./recording.ts";
 import type { Format } from "./settings.ts";
 import type { Segment } from "./transcript.ts";
 
+/** Recordings known to be at most this long go before longer ones. */
+export const SHORT_SECONDS = 120;
+
 /** What was asked for this one recording; it goes before the channel's settings. */
 export interface JobRequest {
   /** One language for this recording. */

@@ -4,7 +4,7 @@ import { access, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "./errors.ts";
 import { applyPairs, buildPrompt, type Glossary, termsFound } from "./glossary.ts";
-import type { ClaimedJob, JobSteps, Plan } from "./job.ts";
+import { type ClaimedJob, type JobSteps, type Plan, SHORT_SECONDS } from "./job.ts";
 import * as messages from "./messages.ts";
 import type { Pace } from "./pace.ts";
 import type {
@@ -45,9 +45,6 @@ export interface RunJobParts {
 export class LeaseLost extends Error {
   override readonly name = "LeaseLost";
 }
-
-/** What recordings up to this length are: they go before longer ones. */
-export const SHORT_SECONDS = 120;
 
 /** @throws LeaseLost, PlatformError, UserError, InferenceError; the signal's reason when aborted */
 export async function runJob(claimed: ClaimedJob, parts: RunJobParts, signal: AbortSignal): Promise<StoredTranscript> {

@@ -1,71 +1,140 @@
-// The messages of the playground's chat.
+// A durable log of chat messages, for a platform that has no server of its own: the playground.
 import type { Database } from "./database.ts";
-import { statements } from "./statements.ts";
 
-/** What every message has; the rest of it belongs to the playground. */
-interface Message {
+export interface ChatMessage<Body> {
   readonly id: string;
   readonly channel: string;
+  /** Id of the message that the thread hangs under. */
+  readonly thread?: string;
+  readonly author: string;
   readonly createdAtMs: number;
+  /** Plain JSON; null once it is deleted. */
+  readonly body: Body | null;
+  readonly deletedAtMs?: number;
+  /** Grows with every change in any channel, so that a page can ask for what it has missed. */
   readonly revision: number;
 }
 
-export interface MessageLog<M extends Message> {
-  add(message: Omit<M, "revision">, postingKey?: string): M;
-  edit(id: string, body: M extends { readonly body: infer Body } ? Body : never): M | undefined;
-  get(id: string): M | undefined;
-  since(revision: number, limit: number): readonly M[];
-  newest(limit: number): readonly M[];
+export interface ChatLog<Body> {
+  /**
+   * Writes a message, or the new body of the one with this posting key.
+   *
+   * @param key the same each time the same thing is posted; the first id stays
+   */
+  put(key: string, message: Omit<ChatMessage<Body>, "revision" | "deletedAtMs">): ChatMessage<Body>;
+  /** Undefined: there is no such message, or it is deleted. */
+  edit(id: string, body: Body): ChatMessage<Body> | undefined;
+  /** The body goes for good, the message stays as a deleted one. */
+  delete(id: string): ChatMessage<Body> | undefined;
+  get(id: string): ChatMessage<Body> | undefined;
+  /** Changes after a revision in the order in which they came about; deleted messages among them. */
+  since(revision: number, limit: number): readonly ChatMessage<Body>[];
+  /** Of all channels, oldest first; deleted messages among them. */
+  newest(limit: number): readonly ChatMessage<Body>[];
 }
 
-export function createChatLog<M extends Message>(database: Database): MessageLog<M> {
-  const prepare = statements(database);
-  type Row = { readonly message: string; readonly revision: number };
-  const toMessage = ({ message, revision }: Row) => ({ ...JSON.parse(message), revision }) as M;
+interface MessageRow {
+  readonly id: string;
+  readonly channel: string;
+  readonly thread: string | null;
+  readonly author: string;
+  readonly created_at: number;
+  readonly body: string;
+  readonly deleted_at: number | null;
+  readonly revision: number;
+}
 
-  const add = database.transaction((message: Omit<M, "revision">, postingKey: string | undefined): M => {
-    const { id, channel, createdAtMs } = message as Pick<Message, "id" | "channel" | "createdAtMs">;
-    const earlier =
-      postingKey === undefined
-        ? undefined
-        : prepare<Row>("SELECT message, revision FROM chat_messages WHERE posting_key = ?").get(postingKey);
-    if (earlier !== undefined) return toMessage(earlier);
-    const revision = nextRevision();
-    prepare(
-      "INSERT INTO chat_messages (id, posting_key, channel, revision, created_at_ms, message) VALUES (?, ?, ?, ?, ?, ?)",
-    ).run(id, postingKey ?? null, channel, revision, createdAtMs, JSON.stringify(message));
-    return { ...message, revision } as M;
-  });
+export function createChatLog<Body>(database: Database): ChatLog<Body> {
+  const { now } = database;
+  const byId = database.prepare<[string], MessageRow>("SELECT * FROM chat_messages WHERE id = ?");
+  const byKey = database.prepare<[string], MessageRow>("SELECT * FROM chat_messages WHERE posting_key = ?");
+  const nextRevision = database.prepare<[], { revision: number }>(
+    "UPDATE chat_revision SET revision = revision + 1 RETURNING revision",
+  );
+  const insert = database.prepare<Record<string, string | number | null>>(
+    `INSERT INTO chat_messages (id, posting_key, channel, thread, author, created_at, body, revision)
+     VALUES (@id, @key, @channel, @thread, @author, @createdAt, @body, @revision)`,
+  );
+  const setBody = database.prepare<[string, number, string]>(
+    "UPDATE chat_messages SET body = ?, revision = ? WHERE id = ?",
+  );
+  const setDeleted = database.prepare<[number, number, string]>(
+    "UPDATE chat_messages SET body = 'null', deleted_at = ?, revision = ? WHERE id = ?",
+  );
+  const changes = database.prepare<[number, number], MessageRow>(
+    "SELECT * FROM chat_messages WHERE revision > ? ORDER BY revision LIMIT ?",
+  );
+  const newest = database.prepare<[number], MessageRow>(
+    "SELECT * FROM chat_messages ORDER BY created_at DESC, rowid DESC LIMIT ?",
+  );
 
-  const edit = database.transaction((id: string, body: unknown): M | undefined => {
-    const row = prepare<Row>("SELECT message, revision FROM chat_messages WHERE id = ?").get(id);
-    if (row === undefined) return undefined;
-    const message = JSON.stringify({ ...JSON.parse(row.message), body });
-    const revision = nextRevision();
-    prepare("UPDATE chat_messages SET message = ?, revision = ? WHERE id = ?").run(message, revision, id);
-    return toMessage({ message, revision });
-  });
+  function revision(): number {
+    return nextRevision.get()?.revision ?? 0;
+  }
 
-  function nextRevision(): number {
-    const last = prepare<{ last: number | null }>("SELECT MAX(revision) AS last FROM chat_messages").get()?.last;
-    return (last ?? 0) + 1;
+  function required(id: string): ChatMessage<Body> {
+    const row = byId.get(id);
+    if (row === undefined) throw new Error(`chat message ${id} is gone within its own transaction`);
+    return messageOf<Body>(row);
   }
 
   return {
-    add: (message, postingKey) => add.immediate(message, postingKey),
-    edit: (id, body) => edit.immediate(id, body),
-    get(id) {
-      const row = prepare<Row>("SELECT message, revision FROM chat_messages WHERE id = ?").get(id);
-      return row === undefined ? undefined : toMessage(row);
+    put(key, message) {
+      return database.write(() => {
+        const body = JSON.stringify(message.body ?? null);
+        const known = byKey.get(key);
+        if (known === undefined) {
+          const { id, channel, thread = null, author, createdAtMs: createdAt } = message;
+          insert.run({ id, key, channel, thread, author, createdAt, body, revision: revision() });
+        } else if (known.deleted_at === null && known.body !== body) {
+          setBody.run(body, revision(), known.id);
+        }
+        return required(known?.id ?? message.id);
+      });
     },
-    since: (revision, limit) =>
-      prepare<Row>("SELECT message, revision FROM chat_messages WHERE revision > ? ORDER BY revision LIMIT ?")
-        .all(revision, limit)
-        .map(toMessage),
-    newest: (limit) =>
-      prepare<Row>("SELECT message, revision FROM chat_messages ORDER BY created_at_ms DESC, rowid DESC LIMIT ?")
-        .all(limit)
-        .map(toMessage)
-        .reverse(),
+    edit(id, body) {
+      return database.write(() => {
+        const row = byId.get(id);
+        if (row === undefined || row.deleted_at !== null) return undefined;
+        setBody.run(JSON.stringify(body ?? null), revision(), id);
+        return required(id);
+      });
+    },
+    delete(id) {
+      const deleted = database.write(() => {
+        const row = byId.get(id);
+        if (row === undefined || row.deleted_at !== null) return undefined;
+        setDeleted.run(now(), revision(), id);
+        return required(id);
+      });
+      if (deleted !== undefined) database.truncateLog();
+      return deleted;
+    },
+    get(id) {
+      const row = database.read(() => byId.get(id));
+      return row === undefined ? undefined : messageOf<Body>(row);
+    },
+    since(revision, limit) {
+      return database.read(() => changes.all(revision, limit)).map(messageOf<Body>);
+    },
+    newest(limit) {
+      return database
+        .read(() => newest.all(limit))
+        .map(messageOf<Body>)
+        .reverse();
+    },
+  };
+}
+
+function messageOf<Body>(row: MessageRow): ChatMessage<Body> {
+  return {
+    id: row.id,
+    channel: row.channel,
+    ...(row.thread === null ? {} : { thread: row.thread }),
+    author: row.author,
+    createdAtMs: row.created_at,
+    body: JSON.parse(row.body),
+    ...(row.deleted_at === null ? {} : { deletedAtMs: row.deleted_at }),
+    revision: row.revision,
   };
 }

@@ -1,68 +1,43 @@
-// What workspaces and channels have chosen, one row a choice.
-import { z } from "zod";
+// The settings of workspaces and channels: only what somebody chose is kept.
 import type { SettingsStore } from "../core/ports.ts";
-import { FORMATS, type Settings } from "../core/settings.ts";
-import { writeAudit } from "./audit.ts";
+import type { Scope } from "../core/recording.ts";
+import type { Settings } from "../core/settings.ts";
+import { createAudit } from "./audit.ts";
 import type { Database } from "./database.ts";
-import { statements } from "./statements.ts";
 
-/** A row that an older or newer Earshot wrote in another form is left out, and the wider choice holds. */
-const VALUES = {
-  auto: z.enum(["off", "voice", "all"]),
-  languages: z.array(z.string()),
-  model: z.string(),
-  translate: z.boolean(),
-  timestamps: z.boolean(),
-  reply: z.enum(["thread", "channel", "only_me", "direct"]),
-  formats: z.array(z.enum(FORMATS)),
-  retentionDays: z.number().positive().nullable(),
-  editors: z.union([z.literal("admins"), z.literal("everyone"), z.array(z.string())]),
-  verbatim: z.boolean(),
-} satisfies Record<keyof Settings, z.ZodType>;
+export function createSettingsStore(database: Database): SettingsStore {
+  const audit = createAudit(database);
+  const select = database.prepare<[string, string, string], { choices: string }>(
+    "SELECT choices FROM settings WHERE platform = ? AND workspace = ? AND channel = ?",
+  );
+  const replace = database.prepare<[string, string, string, string]>(
+    "INSERT OR REPLACE INTO settings (platform, workspace, channel, choices) VALUES (?, ?, ?, ?)",
+  );
 
-/** Stands for the workspace itself in the column of channels. */
-export const WORKSPACE = "";
-
-export function createSettingsStore(database: Database, now: () => number): SettingsStore {
-  const prepare = statements(database);
-
-  function read(platform: string, workspace: string, channel: string): Partial<Settings> {
-    const rows = prepare<{ name: string; value: string }>(
-      "SELECT name, value FROM settings WHERE platform = ? AND workspace = ? AND channel = ?",
-    ).all(platform, workspace, channel);
-    const settings: Record<string, unknown> = {};
-    for (const { name, value } of rows) {
-      const parsed = isSetting(name) ? VALUES[name].safeParse(JSON.parse(value)) : undefined;
-      if (parsed?.success) settings[name] = parsed.data;
-    }
-    return settings;
+  function choices({ platform, workspace, channel }: Scope): Partial<Settings> {
+    const row = database.read(() => select.get(platform, workspace, channel));
+    return row === undefined ? {} : JSON.parse(row.choices);
   }
 
-  const change = database.transaction((...[scope, level, changes, by]: Parameters<SettingsStore["change"]>) => {
-    const channel = level === "workspace" ? WORKSPACE : scope.channel;
-    for (const [name, value] of Object.entries(changes)) {
-      const key = [scope.platform, scope.workspace, channel, name];
-      if (value === undefined) continue;
-
-      if (value === null) {
-        prepare("DELETE FROM settings WHERE platform = ? AND workspace = ? AND channel = ? AND name = ?").run(...key);
-      } else {
-        prepare(
-          `INSERT INTO settings (platform, workspace, channel, name, value) VALUES (?, ?, ?, ?, ?)
-           ON CONFLICT DO UPDATE SET value = excluded.value`,
-        ).run(...key, JSON.stringify(value));
-      }
-      writeAudit(prepare, { atMs: now(), actor: by, scope: { ...scope, channel }, deed: `settings ${name}` });
-    }
-  });
-
   return {
-    workspace: async ({ platform, workspace }) => read(platform, workspace, WORKSPACE),
-    channel: async ({ platform, workspace, channel }) => read(platform, workspace, channel),
-    change: async (...args) => change.immediate(...args),
+    async workspace(scope) {
+      return choices({ ...scope, channel: "" });
+    },
+    async channel(scope) {
+      return choices(scope);
+    },
+    async change(scope, level, change, by) {
+      const owner = { ...scope, channel: level === "workspace" ? "" : scope.channel };
+      const { platform, workspace, channel } = owner;
+      const changed = Object.entries(change).filter(([, value]) => value !== undefined);
+      if (changed.length === 0) return;
+      database.write(() => {
+        const next = Object.entries({ ...choices(owner), ...Object.fromEntries(changed) });
+        const kept = Object.fromEntries(next.filter(([, value]) => value !== null));
+        replace.run(platform, workspace, channel, JSON.stringify(kept));
+        const names = changed.map(([name, value]) => (value === null ? `${name} taken back` : name));
+        audit.write({ by, platform, workspace, channel, what: `settings: ${names.join(", ")}` });
+      });
+    },
   };
-}
-
-function isSetting(name: string): name is keyof Settings {
-  return Object.hasOwn(VALUES, name);
 }

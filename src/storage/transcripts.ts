@@ -1,171 +1,155 @@
-// Finished transcripts: kept, searched, counted, and deleted for good.
+// The transcripts that are kept: saved once, searched by their words, forgotten for good.
 import type { SearchHit, StoredTranscript, TranscriptStore } from "../core/ports.ts";
 import type { Recording, Scope } from "../core/recording.ts";
 import type { Segment } from "../core/transcript.ts";
-import { writeAudit } from "./audit.ts";
 import type { Database } from "./database.ts";
-import { statements } from "./statements.ts";
+import { createForgetting } from "./forgetting.ts";
+import { scopeOf } from "./job-rows.ts";
+import { ftsQuery, indexedText, shownExcerpt } from "./search-words.ts";
 
 interface TranscriptRow {
   readonly number: number;
-  readonly job_id: string;
-  readonly recording: string;
-  readonly about: string;
+  readonly head: string;
 }
 
-/** Words in an excerpt of a search. */
-const EXCERPT_WORDS = 12;
-const DAY_MS = 86_400_000;
+interface HitRow {
+  readonly transcript: number;
+  readonly job_id: string;
+  readonly created_at: number;
+  readonly recording: string;
+  readonly start: number;
+  readonly excerpt: string;
+}
 
-export function createTranscriptStore(database: Database, now: () => number): TranscriptStore {
-  const prepare = statements(database);
+/** A transcript is saved only for a job that is running: one that was cancelled or forgotten meanwhile stays away. */
+export function createTranscriptStore(database: Database): TranscriptStore {
+  const isRunning = database.prepare<[string], { number: number }>(
+    "SELECT number FROM jobs WHERE id = ? AND state = 'running'",
+  );
+  const insert = database.prepare<Record<string, string | number | null>>(
+    `INSERT INTO transcripts (job_id, platform, workspace, channel, message, recording_key, created_at, wait_ms,
+       audio_seconds, head)
+     VALUES (@jobId, @platform, @workspace, @channel, @message, @recordingKey, @createdAt, @waitMs, @seconds, @head)
+     ON CONFLICT DO NOTHING`,
+  );
+  const insertSegment = database.prepare<[number | bigint, string, string, string]>(
+    "INSERT INTO transcript_segments (transcript, segment, words, place) VALUES (?, ?, ?, ?)",
+  );
+  const addChannel = database.prepare<[string, string, string]>(
+    "INSERT INTO channels (platform, workspace, channel) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+  );
+  const channelNumber = database.prepare<[string, string, string], { number: number }>(
+    "SELECT number FROM channels WHERE platform = ? AND workspace = ? AND channel = ?",
+  );
+  const byJob = database.prepare<[string], TranscriptRow>("SELECT number, head FROM transcripts WHERE job_id = ?");
+  const newest = database.prepare<[string, string, string], TranscriptRow>(
+    `SELECT number, head FROM transcripts WHERE platform = ? AND workspace = ? AND channel = ?
+     ORDER BY created_at DESC, number DESC LIMIT 1`,
+  );
+  const segmentsOf = database.prepare<[number], { segment: string }>(
+    "SELECT segment FROM transcript_segments WHERE transcript = ? ORDER BY number",
+  );
+  // Newest first straight from the index, which stops at the limit; ranking would read every match.
+  const matches = database.prepare<[string, number], HitRow>(
+    `SELECT s.transcript, t.job_id, t.created_at, t.head -> '$.recording' AS recording,
+       s.segment ->> '$.start' AS start, found.excerpt
+     FROM (SELECT rowid, snippet(segment_words, 0, char(2), char(3), '…', 24) AS excerpt
+           FROM segment_words WHERE segment_words MATCH ? ORDER BY rowid DESC LIMIT ?) AS found
+     JOIN transcript_segments AS s ON s.number = found.rowid
+     JOIN transcripts AS t ON t.number = s.transcript`,
+  );
+  const totals = database.prepare<[string, string, number], { recordings: number; seconds: number | null }>(
+    `SELECT count(*) AS recordings, sum(audio_seconds) AS seconds FROM transcripts
+     WHERE platform = ? AND workspace = ? AND created_at >= ?`,
+  );
+  const waits = database.prepare<[string, string, number, number, number], { wait_ms: number }>(
+    `SELECT wait_ms FROM transcripts WHERE platform = ? AND workspace = ? AND created_at >= ?
+     ORDER BY wait_ms LIMIT ? OFFSET ?`,
+  );
 
-  const save = database.transaction((transcript: StoredTranscript) => {
-    const { segments, jobId, recording, ...about } = transcript;
-    const { platform, workspace, channel, message = null } = recording.place;
-    const { changes, lastInsertRowid } = prepare(
-      `INSERT INTO transcripts (job_id, platform, workspace, channel, message, created_at_ms, audio_seconds, wait_ms, recording, about)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (job_id) DO NOTHING`,
-    ).run(
-      ...[jobId, platform, workspace, channel, message, about.createdAtMs, about.duration, about.waitMs],
-      JSON.stringify(recording),
-      JSON.stringify(about),
-    );
-    if (changes === 0) return;
-    const insert = prepare("INSERT INTO segments (transcript, start, text, segment) VALUES (?, ?, ?, ?)");
-    for (const segment of segments) insert.run(lastInsertRowid, segment.start, segment.text, JSON.stringify(segment));
-  });
+  function placeWord(scope: Scope): string | undefined {
+    const number = channelNumber.get(...scopeOf(scope))?.number;
+    return number === undefined ? undefined : `c${number}`;
+  }
 
   function whole(row: TranscriptRow | undefined): StoredTranscript | undefined {
     if (row === undefined) return undefined;
-    const segments = prepare<{ segment: string }>("SELECT segment FROM segments WHERE transcript = ? ORDER BY number")
-      .all(row.number)
-      .map(({ segment }) => JSON.parse(segment) as Segment);
-    return { ...JSON.parse(row.about), jobId: row.job_id, recording: JSON.parse(row.recording) as Recording, segments };
-  }
-
-  /** Deletes transcripts, and what the jobs still know of their recordings. */
-  function deleteThem(rows: readonly { readonly number: number; readonly job_id: string }[]): void {
-    for (const { number, job_id } of rows) {
-      // Segment by segment, for the index of words follows by trigger.
-      prepare("DELETE FROM segments WHERE transcript = ?").run(number);
-      prepare("DELETE FROM transcripts WHERE number = ?").run(number);
-      prepare("DELETE FROM jobs WHERE id = ? AND state NOT IN ('queued', 'running')").run(job_id);
-    }
-  }
-
-  const forget = database.transaction((what: Parameters<TranscriptStore["forget"]>[0], by: string) => {
-    const found = findThem(what);
-    deleteThem(found);
-    if ("scope" in what && !("message" in what)) {
-      const { platform, workspace, channel } = what.scope;
-      prepare("DELETE FROM seen_recordings WHERE platform = ? AND workspace = ? AND channel = ?").run(
-        platform,
-        workspace,
-        channel,
-      );
-    }
-    for (const { job_id, ...scope } of found) {
-      writeAudit(prepare, { atMs: now(), actor: by, scope, deed: `forget ${job_id}` });
-    }
-    return found.length;
-  });
-
-  type Found = Scope & { readonly number: number; readonly job_id: string };
-  function findThem(what: Parameters<TranscriptStore["forget"]>[0]): Found[] {
-    const COLUMNS = "SELECT number, job_id, platform, workspace, channel FROM transcripts";
-    if ("jobId" in what) return prepare<Found>(`${COLUMNS} WHERE job_id = ?`).all(what.jobId);
-    const { platform, workspace, channel } = what.scope;
-    return prepare<Found>(
-      `${COLUMNS} WHERE platform = :platform AND workspace = :workspace AND channel = :channel
-         AND (:message IS NULL OR message = :message)`,
-    ).all({ platform, workspace, channel, message: "message" in what ? what.message : null });
-  }
-
-  const expire = database.transaction((atMs: number) => {
-    const expired = prepare<Found>(
-      `SELECT number, job_id, platform, workspace, channel FROM transcripts AS t
-       WHERE created_at_ms < :now - :day * (
-         SELECT CAST(value AS REAL) FROM settings AS s
-         WHERE s.platform = t.platform AND s.workspace = t.workspace AND s.channel IN (t.channel, '')
-           AND s.name = 'retentionDays' ORDER BY s.channel = '' LIMIT 1)`,
-    ).all({ now: atMs, day: DAY_MS });
-    deleteThem(expired);
-    for (const { job_id, ...scope } of expired) {
-      writeAudit(prepare, { atMs, actor: "", scope, deed: `expire ${job_id}` });
-    }
-    return expired.length;
-  });
-
-  /** The log that SQLite writes ahead still holds what was deleted, until it is put into the file. */
-  function scrub(count: number): number {
-    if (count > 0) database.pragma("wal_checkpoint(TRUNCATE)");
-    return count;
+    const segments = segmentsOf.all(row.number).map(({ segment }): Segment => JSON.parse(segment));
+    return { ...JSON.parse(row.head), segments };
   }
 
   return {
-    save: async (transcript) => save.immediate(transcript),
-    get: async (jobId) => whole(prepare<TranscriptRow>("SELECT * FROM transcripts WHERE job_id = ?").get(jobId)),
+    ...createForgetting(database),
 
-    async latest({ platform, workspace, channel }) {
-      return whole(
-        prepare<TranscriptRow>(
-          `SELECT * FROM transcripts WHERE platform = ? AND workspace = ? AND channel = ?
-           ORDER BY created_at_ms DESC, number DESC LIMIT 1`,
-        ).get(platform, workspace, channel),
-      );
+    async save({ segments, ...head }) {
+      database.write(() => {
+        if (isRunning.get(head.jobId) === undefined) return;
+        const { place, key } = head.recording;
+        const [platform, workspace, channel] = scopeOf(place);
+        addChannel.run(platform, workspace, channel);
+        const { changes, lastInsertRowid } = insert.run({
+          jobId: head.jobId,
+          platform,
+          workspace,
+          channel,
+          message: place.message ?? null,
+          recordingKey: key,
+          createdAt: head.createdAtMs,
+          waitMs: Math.round(head.waitMs),
+          seconds: head.duration,
+          head: JSON.stringify(head),
+        });
+        if (changes === 0) return;
+        const word = placeWord(place) ?? "";
+        for (const segment of segments) {
+          insertSegment.run(lastInsertRowid, JSON.stringify(segment), indexedText(segment.text), word);
+        }
+      });
     },
 
-    async search({ platform, workspace, channel }, words, limit) {
-      const query = ftsQuery(words);
-      if (query === undefined) return [];
-      const rows = prepare<{
-        job_id: string;
-        recording: string;
-        created_at_ms: number;
-        start: number;
-        excerpt: string;
-      }>(
-        `SELECT t.job_id, t.recording, t.created_at_ms, s.start,
-           snippet(segment_words, 0, char(2), char(3), '…', ${EXCERPT_WORDS}) AS excerpt
-         FROM segment_words JOIN segments AS s ON s.number = segment_words.rowid
-           JOIN transcripts AS t ON t.number = s.transcript
-         WHERE segment_words MATCH ? AND t.platform = ? AND t.workspace = ? AND t.channel = ?
-         ORDER BY t.created_at_ms DESC, s.start LIMIT ?`,
-      ).all(query, platform, workspace, channel, limit);
-      return rows.map(
-        ({ job_id, recording, created_at_ms, start, excerpt }): SearchHit => ({
-          jobId: job_id,
-          recording: JSON.parse(recording) as Recording,
-          createdAtMs: created_at_ms,
-          start,
-          excerpt: excerpt.trim(),
-        }),
-      );
+    async get(jobId) {
+      return database.read(() => whole(byJob.get(jobId)));
+    },
+
+    async latest(scope) {
+      return database.read(() => whole(newest.get(...scopeOf(scope))));
+    },
+
+    /** Newest recording first, each from its beginning. */
+    async search(scope, words, limit) {
+      return database.read(() => {
+        const place = placeWord(scope);
+        const query = place === undefined ? undefined : ftsQuery(words, place);
+        if (query === undefined) return [];
+        const rows = matches.all(query, limit);
+        return rows.sort((a, b) => b.transcript - a.transcript || a.start - b.start).map(hitOf);
+      });
     },
 
     async stats({ platform, workspace }, sinceMs) {
-      const rows = prepare<{ audio_seconds: number; wait_ms: number }>(
-        `SELECT audio_seconds, wait_ms FROM transcripts WHERE platform = ? AND workspace = ? AND created_at_ms >= ?
-         ORDER BY wait_ms`,
-      ).all(platform, workspace, sinceMs);
-      const middle = rows.length / 2;
-      const [lower, upper] = [rows[Math.ceil(middle) - 1], rows[Math.floor(middle)]];
-      return {
-        recordings: rows.length,
-        audioSeconds: rows.reduce((sum, row) => sum + row.audio_seconds, 0),
-        medianWaitMs: lower === undefined || upper === undefined ? undefined : (lower.wait_ms + upper.wait_ms) / 2,
-      };
+      return database.read(() => {
+        const { recordings, seconds } = totals.get(platform, workspace, sinceMs) ?? { recordings: 0, seconds: 0 };
+        const isOdd = recordings % 2 === 1;
+        const offset = Math.max(0, Math.ceil(recordings / 2) - 1);
+        const middle = waits.all(platform, workspace, sinceMs, isOdd ? 1 : 2, offset);
+        const sum = middle.reduce((total, row) => total + row.wait_ms, 0);
+        return {
+          recordings,
+          audioSeconds: seconds ?? 0,
+          medianWaitMs: middle.length === 0 ? undefined : sum / middle.length,
+        };
+      });
     },
-
-    forget: async (what, by) => scrub(forget.immediate(what, by)),
-    expire: async (nowMs) => scrub(expire.immediate(nowMs)),
   };
 }
 
-/** All words, the last one perhaps unfinished. Quoted, so that nothing in them is read as a query. */
-function ftsQuery(words: string): string | undefined {
-  const parts = words.match(/[\p{L}\p{N}]+/gu);
-  if (parts === null) return undefined;
-  return parts.map((part, index) => `"${part}"${index === parts.length - 1 ? "*" : ""}`).join(" ");
+function hitOf(row: HitRow): SearchHit {
+  const recording: Recording = JSON.parse(row.recording);
+  return {
+    jobId: row.job_id,
+    recording,
+    createdAtMs: row.created_at,
+    start: row.start,
+    excerpt: shownExcerpt(row.excerpt),
+  };
 }

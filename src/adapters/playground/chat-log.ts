@@ -5,19 +5,19 @@ export interface ChatMessage {
   readonly id: string;
   readonly channel: string;
   /** The message that this one answers. */
-  readonly answers?: string;
-  readonly author: "you" | "earshot";
+  readonly thread?: string;
+  readonly author: string;
   readonly createdAtMs: number;
+  /** null once it is deleted. */
+  readonly body: ChatBody | null;
   /** Grows with every change of any message, so that a page can ask for what it has missed. */
   readonly revision: number;
-  readonly body: ChatBody;
 }
 
 export type ChatBody =
   | { readonly kind: "text"; readonly text: string }
   | ChatRecording
-  | { readonly kind: "reply"; readonly reply: Reply }
-  | { readonly kind: "deleted" };
+  | { readonly kind: "reply"; readonly reply: Reply };
 
 export interface ChatRecording {
   readonly kind: "recording";
@@ -32,13 +32,14 @@ export interface ChatRecording {
 }
 
 export interface ChatLog {
-  /** Adds a message. One with the key of an earlier one is not added again: the earlier one is given back. */
-  add(message: Omit<ChatMessage, "revision">, postingKey?: string): ChatMessage;
-  /** undefined: there is no such message any more. */
+  /** Writes a message, or the new body of the one that has this key already. */
+  put(key: string, message: Omit<ChatMessage, "revision">): ChatMessage;
+  /** undefined: there is no such message, or it is deleted. */
   edit(id: string, body: ChatBody): ChatMessage | undefined;
+  delete(id: string): ChatMessage | undefined;
   get(id: string): ChatMessage | undefined;
-  /** What has changed after a revision, oldest change first. */
+  /** What has changed after a revision, oldest change first; deleted messages among them. */
   since(revision: number, limit: number): readonly ChatMessage[];
-  /** The newest messages, oldest first. */
+  /** The newest messages, oldest first; deleted ones among them. */
   newest(limit: number): readonly ChatMessage[];
 }

@@ -32,8 +32,8 @@ export interface Chat {
   /** "message" with each message that is new or has changed. */
   readonly changes: EventEmitter<{ message: [ChatMessage] }>;
   readonly listener: () => Listener;
-  say(author: ChatMessage["author"], channel: string, body: ChatBody, answers?: string): ChatMessage;
-  change(id: string, body: ChatBody): ChatMessage | undefined;
+  say(author: "you" | "earshot", channel: string, body: ChatBody, thread?: string): ChatMessage;
+  remove(id: string): void;
 }
 
 export function createPlayground(options: PlaygroundOptions): Playground {
@@ -43,17 +43,13 @@ export function createPlayground(options: PlaygroundOptions): Playground {
   changes.setMaxListeners(0);
   let listener: Listener | undefined;
 
-  function add(
-    author: ChatMessage["author"],
-    channel: string,
-    body: ChatBody,
-    answers?: string,
-    key?: string,
-  ): ChatMessage {
-    const message = log.add(
-      { id: randomUUID(), channel, author, createdAtMs: now(), body, ...(answers === undefined ? {} : { answers }) },
-      key,
-    );
+  function put(author: string, channel: string, body: ChatBody, thread?: string, key?: string): ChatMessage {
+    const id = randomUUID();
+    const message = { id, channel, author, createdAtMs: now(), body, ...(thread === undefined ? {} : { thread }) };
+    return told(log.put(key ?? id, message));
+  }
+
+  function told(message: ChatMessage): ChatMessage {
     changes.emit("message", message);
     return message;
   }
@@ -65,11 +61,10 @@ export function createPlayground(options: PlaygroundOptions): Playground {
       if (listener === undefined) throw new PlatformError("unavailable", "Earshot is still starting.");
       return listener;
     },
-    say: add,
-    change(id, body) {
-      const message = log.edit(id, body);
-      if (message !== undefined) changes.emit("message", message);
-      return message;
+    say: put,
+    remove(id) {
+      const removed = log.delete(id);
+      if (removed !== undefined) told(removed);
     },
   };
 
@@ -98,19 +93,12 @@ export function createPlayground(options: PlaygroundOptions): Playground {
       async reply(place, reply, { key, editId }) {
         const body: ChatBody = { kind: "reply", reply };
         if (editId !== undefined) {
-          const edited = log.get(editId)?.body.kind === "deleted" ? undefined : chat.change(editId, body);
+          const edited = log.edit(editId, body);
           if (edited === undefined) throw new PlatformError("gone", "The message was deleted from the playground.");
-          return edited.id;
+          return told(edited).id;
         }
-        const message = add(
-          "earshot",
-          channelFor(place),
-          body,
-          place.reach === "thread" ? place.message : undefined,
-          key,
-        );
-        // The key was used by an attempt that died before it could save the id.
-        return (chat.change(message.id, body) ?? message).id;
+        // A key that an attempt used which died before it could save the id gives that message back.
+        return put("earshot", channelFor(place), body, place.reach === "thread" ? place.message : undefined, key).id;
       },
     },
   };

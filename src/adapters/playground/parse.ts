@@ -29,7 +29,7 @@ export function placeOf(channel: Channel, message?: string): Place {
 
 /** undefined: the message holds no recording. */
 export function recordingOf({ id, channel, body }: ChatMessage): Recording | undefined {
-  if (body.kind !== "recording" || !isChannel(channel)) return undefined;
+  if (body?.kind !== "recording" || !isChannel(channel)) return undefined;
   return {
     key: `playground/${id}`,
     place: placeOf(channel, id),

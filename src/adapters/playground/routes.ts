@@ -42,8 +42,8 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
     if (reception.kind === "refused") show(message.channel, reception.reply, message.id);
   }
 
-  function show(where: string, reply: Reply, answers?: string): void {
-    chat.say("earshot", where, { kind: "reply", reply }, answers);
+  function show(where: string, reply: Reply, thread?: string): void {
+    chat.say("earshot", where, { kind: "reply", reply }, thread);
   }
 
   function send(where: string, recording: Omit<ChatRecording, "kind">): ChatMessage {
@@ -161,7 +161,7 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
     app.post("/api/messages/:id/forward", async (request) => {
       const original = chat.log.get(ofMessage.parse(request.params).id);
       const { to } = fromJson.forward.parse(request.body);
-      if (original?.body.kind !== "recording") throw new UserError("not_found", "That message holds no recording.");
+      if (original?.body?.kind !== "recording") throw new UserError("not_found", "That message holds no recording.");
       // A copy of its own, so that deleting one does not take the other's sound away.
       const media = `${randomUUID()}${safeExtension(original.body.name)}`;
       await copyFile(join(folder, original.body.media), join(folder, media));
@@ -190,10 +190,10 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
       const message = chat.log.get(id);
       if (message === undefined || !isChannel(message.channel))
         throw new UserError("not_found", "That message is not there any more.");
-      const place = placeOf(message.channel, message.answers);
+      const place = placeOf(message.channel, message.thread);
       const reply = await chat.listener().press({ action, jobId, place, actor: YOU });
       if (reply?.kind === "file") return { file: reply.file };
-      if (reply !== undefined) show(message.channel, reply, message.answers);
+      if (reply !== undefined) show(message.channel, reply, message.thread);
       return {};
     });
 
@@ -201,11 +201,11 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
       const message = chat.log.get(ofMessage.parse(request.params).id);
       if (message === undefined || !isChannel(message.channel))
         throw new UserError("not_found", "That message is not there any more.");
-      if (message.body.kind === "recording") {
+      if (message.body?.kind === "recording") {
         await rm(join(folder, message.body.media), { force: true });
         await chat.listener().removed(scopeOf(message.channel), message.id);
       }
-      chat.change(message.id, { kind: "deleted" });
+      chat.remove(message.id);
       return {};
     });
   };

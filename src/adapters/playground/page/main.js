@@ -71,7 +71,7 @@ function drawChannels() {
 /** The order in which they were said; an answer stands under what it answers. */
 function ofChannel() {
   const mine = [...messages.values()].filter((message) => message.channel === channel);
-  const time = ({ answers, createdAtMs }) => messages.get(answers)?.createdAtMs ?? createdAtMs;
+  const time = ({ thread, createdAtMs }) => messages.get(thread)?.createdAtMs ?? createdAtMs;
   return mine.sort((a, b) => time(a) - time(b) || a.createdAtMs - b.createdAtMs);
 }
 
@@ -122,7 +122,7 @@ function changed(message) {
   if (old) old.replaceWith(drawMessage(message, act));
   else place(message);
   // An answer stands under its recording, which may be further up.
-  if (message.body.reply?.kind === "answer") byId(`message-${message.id}`).scrollIntoView({ block: "nearest" });
+  if (message.body?.reply?.kind === "answer") byId(`message-${message.id}`).scrollIntoView({ block: "nearest" });
   else if (isAtEnd) log.scrollTop = log.scrollHeight;
 }
 

@@ -3,11 +3,11 @@ import { button, clock, element, ownWords } from "./element.js";
 
 /** `act`: { press, forward, remove }, what a message's buttons do. */
 export function drawMessage(message, act) {
-  const { id, author, body, answers, createdAtMs } = message;
+  const { id, author, body, thread, createdAtMs } = message;
   const time = new Date(createdAtMs);
   return element(
     "article",
-    { class: answers ? "message answer" : "message", id: `message-${id}`, "data-id": id },
+    { class: thread ? "message answer" : "message", id: `message-${id}`, "data-id": id },
     author === "you"
       ? element("span", { class: "face", "aria-hidden": "true" }, "You")
       : element("span", { class: "face" }, element("img", { src: "icon.svg", alt: "" })),
@@ -23,7 +23,7 @@ export function drawMessage(message, act) {
           { datetime: time.toISOString() },
           time.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }),
         ),
-        body.kind === "recording" && body.isForwarded
+        body?.kind === "recording" && body.isForwarded
           ? element("span", { class: "forwarded" }, "forwarded")
           : undefined,
         tools(message, act),
@@ -34,7 +34,7 @@ export function drawMessage(message, act) {
 }
 
 function tools({ id, body }, act) {
-  if (body.kind === "deleted") return undefined;
+  if (body === null) return undefined;
   return element(
     "span",
     { class: "tools" },
@@ -45,13 +45,12 @@ function tools({ id, body }, act) {
 }
 
 function drawBody({ id, body }, act) {
+  if (body === null) return element("p", { class: "gone" }, "This message was deleted.");
   switch (body.kind) {
     case "text":
       return element("p", { class: "words" }, body.text);
     case "recording":
       return drawRecording(body);
-    case "deleted":
-      return element("p", { class: "gone" }, "This message was deleted.");
     default:
       return drawReply(id, body.reply, act);
   }
