@@ -1,0 +1,184 @@
+// Opens the SQLite database: its folder, its migrations, and one gateway at a time.
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import process from "node:process";
+import Sqlite from "better-sqlite3";
+import { ConfigError } from "../core/errors.ts";
+import { explained } from "./sqlite-errors.ts";
+
+// Plain SQL is not copied by tsc: from src/storage and from dist/storage alike this leads to the same folder.
+const MIGRATIONS = new URL("../../src/storage/migrations/", import.meta.url);
+const BUSY_TIMEOUT_MS = 5_000;
+
+export interface Database {
+  readonly path: string;
+  readonly now: () => number;
+  prepare<Parameters extends unknown[] | object, Row = unknown>(source: string): Sqlite.Statement<Parameters, Row>;
+  /** All of it or nothing, with the database's write lock from the beginning. @throws InferenceError disk_full */
+  write<T>(work: () => T): T;
+  read<T>(work: () => T): T;
+  /** What was deleted leaves the write-ahead log too, as soon as no other process reads. */
+  truncateLog(): void;
+  close(): void;
+}
+
+export interface DatabaseOptions {
+  /** Milliseconds since 1970. */
+  readonly now?: () => number;
+  /** A visitor reads and changes beside the gateway: it makes nothing and migrates nothing. */
+  readonly as?: "gateway" | "visitor";
+}
+
+/**
+ * The gateway makes the folder and the file, readable for its user only. It holds the lock of `path`.lock, which the
+ * system takes back when the process dies in whatever way; the jobs of one that died can be claimed at once.
+ *
+ * @throws ConfigError in use by another gateway, newer than this Earshot, damaged, no permission; InferenceError disk_full
+ */
+export function openDatabase(path: string, { now = Date.now, as = "gateway" }: DatabaseOptions = {}): Database {
+  return explained(path, () => {
+    if (as === "visitor" && !existsSync(path)) {
+      throw new ConfigError([`There is no database at ${path}. The first "earshot start" makes it; or name another.`]);
+    }
+    if (as === "gateway") makeFile(path);
+    const lock = as === "gateway" ? lockFor(path) : undefined;
+    let sqlite: Sqlite.Database | undefined;
+    try {
+      sqlite = new Sqlite(path, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true });
+      prepareConnection(sqlite);
+      if (as === "gateway") {
+        migrate(sqlite, path);
+        takeOver(sqlite, now());
+      } else requireVersion(sqlite, path);
+    } catch (error) {
+      sqlite?.close();
+      lock?.close();
+      throw error;
+    }
+    return wrap(sqlite, path, now, lock);
+  });
+}
+
+function makeFile(path: string): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  // SQLite gives its log and its index beside the database the same mode. A file that is there is not opened: closing it
+  // would take this process's own locks from it.
+  for (const file of [path, lockPath(path)].filter((one) => !existsSync(one))) closeSync(openSync(file, "a", 0o600));
+}
+
+function lockPath(path: string): string {
+  return `${path}.lock`;
+}
+
+/** An exclusive transaction on an empty database beside the real one, which stays open to `earshot jobs`. */
+function lockFor(path: string): Sqlite.Database {
+  const lock = new Sqlite(lockPath(path), { timeout: 0 });
+  try {
+    lock.exec("BEGIN EXCLUSIVE");
+    return lock;
+  } catch (error) {
+    lock.close();
+    if (!(error instanceof Sqlite.SqliteError) || !error.code.startsWith("SQLITE_BUSY")) throw error;
+    const pid = holderOf(path);
+    throw new ConfigError([
+      `Another Earshot${pid === undefined ? "" : ` (process ${pid})`} is working on ${path}. ` +
+        "Stop it first, or give this one its own folder with EARSHOT_DATA.",
+    ]);
+  }
+}
+
+function holderOf(path: string): number | undefined {
+  const sqlite = new Sqlite(path, { timeout: BUSY_TIMEOUT_MS, readonly: true });
+  try {
+    return sqlite.prepare<[], { pid: number }>("SELECT pid FROM gateway").get()?.pid;
+  } catch {
+    // It is just making the tables.
+    return undefined;
+  } finally {
+    sqlite.close();
+  }
+}
+
+function prepareConnection(sqlite: Sqlite.Database): void {
+  sqlite.pragma("journal_mode = WAL");
+  // An event that was acknowledged is not sent again: it must outlive a power cut, not only this process.
+  sqlite.pragma("synchronous = FULL");
+  sqlite.pragma("foreign_keys = ON");
+  sqlite.pragma("secure_delete = ON");
+  sqlite.pragma("temp_store = MEMORY");
+}
+
+interface Migration {
+  readonly version: number;
+  readonly source: string;
+}
+
+function migrations(): readonly Migration[] {
+  return readdirSync(MIGRATIONS)
+    .filter((name) => /^\d{3}-.+\.sql$/.test(name))
+    .sort()
+    .map((name) => ({ version: Number(name.slice(0, 3)), source: readFileSync(new URL(name, MIGRATIONS), "utf8") }));
+}
+
+function versionOf(sqlite: Sqlite.Database): number {
+  return Number(sqlite.pragma("user_version", { simple: true }));
+}
+
+/** Each migration is one transaction, so that an interrupted one is made again from where it began. */
+function migrate(sqlite: Sqlite.Database, path: string): void {
+  const all = migrations();
+  const version = versionOf(sqlite);
+  refuseNewer(version, all.at(-1)?.version ?? 0, path);
+  for (const migration of all.filter((one) => one.version > version)) {
+    sqlite
+      .transaction(() => {
+        sqlite.exec(migration.source);
+        sqlite.pragma(`user_version = ${migration.version}`);
+      })
+      .immediate();
+  }
+}
+
+function requireVersion(sqlite: Sqlite.Database, path: string): void {
+  const version = versionOf(sqlite);
+  const ours = migrations().at(-1)?.version ?? 0;
+  refuseNewer(version, ours, path);
+  if (version < ours) {
+    throw new ConfigError([
+      `The database ${path} is of an older Earshot. "earshot start" of this version brings it up to date.`,
+    ]);
+  }
+}
+
+function refuseNewer(version: number, ours: number, path: string): void {
+  if (version <= ours) return;
+  throw new ConfigError([
+    `The database ${path} was made by a newer Earshot (version ${version}; this one knows ${ours}). ` +
+      "Use the newer Earshot, or give this one its own folder with EARSHOT_DATA.",
+  ]);
+}
+
+/** With the lock in hand, whoever held a lease is dead. */
+function takeOver(sqlite: Sqlite.Database, nowMs: number): void {
+  sqlite
+    .transaction(() => {
+      sqlite.prepare("UPDATE jobs SET lease_until = min(lease_until, ?) WHERE state = 'running'").run(nowMs);
+      sqlite.prepare("INSERT OR REPLACE INTO gateway (only, pid, since) VALUES (1, ?, ?)").run(process.pid, nowMs);
+    })
+    .immediate();
+}
+
+function wrap(sqlite: Sqlite.Database, path: string, now: () => number, lock: Sqlite.Database | undefined): Database {
+  return {
+    path,
+    now,
+    prepare: (source) => sqlite.prepare(source),
+    write: (work) => explained(path, () => (sqlite.inTransaction ? work() : sqlite.transaction(work).immediate())),
+    read: (work) => explained(path, () => (sqlite.inTransaction ? work() : sqlite.transaction(work).deferred())),
+    truncateLog: () => explained(path, () => void sqlite.pragma("wal_checkpoint(TRUNCATE)")),
+    close() {
+      sqlite.close();
+      lock?.close();
+    },
+  };
+}
