@@ -2,7 +2,6 @@
 import { UserError } from "./errors.ts";
 import type { Level, PromptTokens } from "./ports.ts";
 import type { Settings } from "./settings.ts";
-import type { Segment, Transcript, Word } from "./transcript.ts";
 
 export interface Term {
   readonly text: string;
@@ -39,7 +38,7 @@ export type GlossaryChange =
   | { readonly kind: "prompt"; readonly text: string }
   | { readonly kind: "used"; readonly terms: readonly string[] };
 
-/** The glossary as it would be after a change at one level. */
+/** The glossary as a channel would see it after a change at one level: what a channel has hides the workspace's. */
 export function withChange(glossary: Glossary, level: Level, change: GlossaryChange): Glossary {
   switch (change.kind) {
     case "add": {
@@ -128,78 +127,6 @@ function promptOf({ prompt }: Glossary, terms: readonly Term[], { verbatim }: Pi
 function inOrder(terms: readonly Term[], chosen: readonly Term[]): Term[] {
   const set = new Set(chosen);
   return terms.filter((term) => set.has(term));
-}
-
-type Heard = Pick<Transcript, "text" | "segments">;
-
-/**
- * Puts what is meant in place of what the model wrote: pairs, and terms for what they sound like. Whole words only,
- * whatever their case; a match of several words becomes one word, from the start of the first to the end of the last.
- */
-export function applyPairs<T extends Heard>(transcript: T, { terms, pairs }: Glossary): T {
-  const replacements = new Map<string, string>();
-  for (const { text, soundsLike } of terms) for (const wrong of soundsLike) replacements.set(folded(wrong), text);
-  for (const { wrong, right } of pairs) replacements.set(folded(wrong), right);
-  const pattern = anyOf([...replacements.keys()]);
-  if (pattern === undefined) return transcript;
-  const replace = (text: string) => text.replace(pattern, (match) => replacements.get(folded(match)) ?? match);
-  const segments = transcript.segments.map((segment): Segment => {
-    const text = replace(segment.text);
-    if (text === segment.text) return segment;
-    return {
-      ...segment,
-      text,
-      ...(segment.words === undefined ? {} : { words: replaceWords(segment.words, pattern, replace) }),
-    };
-  });
-  return { ...transcript, segments, text: segments.map((segment) => segment.text).join("") };
-}
-
-function replaceWords(words: readonly Word[], pattern: RegExp, replace: (text: string) => string): Word[] {
-  const text = words.map(({ word }) => word).join("");
-  const starts: number[] = [];
-  for (let at = 0, index = 0; index < words.length; index++) {
-    starts.push(at);
-    at += words[index]?.word.length ?? 0;
-  }
-  const replaced: Word[] = [];
-  let next = 0;
-  for (const match of text.matchAll(pattern)) {
-    const end = match.index + match[0].length;
-    const first = starts.findLastIndex((start) => start <= match.index);
-    const last = starts.findLastIndex((start) => start < end);
-    if (first < next) continue;
-    replaced.push(...words.slice(next, first));
-    const merged = words.slice(first, last + 1);
-    replaced.push({
-      word: replace(merged.map(({ word }) => word).join("")),
-      start: merged[0]?.start ?? 0,
-      end: merged.at(-1)?.end ?? 0,
-      probability: Math.min(...merged.map(({ probability }) => probability)),
-    });
-    next = last + 1;
-  }
-  return [...replaced, ...words.slice(next)];
-}
-
-/** The terms that stand in a transcript, as they are spelled in the glossary. */
-export function termsFound({ text }: Pick<Transcript, "text">, { terms }: Glossary): string[] {
-  return terms.map((term) => term.text).filter((term) => anyOf([term])?.test(text));
-}
-
-/** Matches any of the texts as whole words, the longest first. Spaces match any run of white space. */
-function anyOf(texts: readonly string[]): RegExp | undefined {
-  const parts = texts
-    .filter((text) => text.trim() !== "")
-    .toSorted((a, b) => b.length - a.length)
-    .map((text) => text.trim().split(/\s+/).map(escaped).join("\\s+"));
-  if (parts.length === 0) return undefined;
-  // Not \b: a term may begin or end with a sign, as "C++" does.
-  return new RegExp(`(?<![\\p{L}\\p{N}])(?:${parts.join("|")})(?![\\p{L}\\p{N}])`, "giu");
-}
-
-function escaped(text: string): string {
-  return text.replace(/[\\^$.*+?()[\]{}|/-]/g, "\\$&");
 }
 
 function folded(text: string): string {

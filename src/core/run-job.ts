@@ -3,7 +3,7 @@
 import { access, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "./errors.ts";
-import { applyPairs, buildPrompt, type Glossary, termsFound } from "./glossary.ts";
+import { buildPrompt, type Glossary } from "./glossary.ts";
 import { type ClaimedJob, type JobSteps, type Plan, SHORT_SECONDS } from "./job.ts";
 import * as messages from "./messages.ts";
 import type { Pace } from "./pace.ts";
@@ -21,6 +21,7 @@ import type {
 import type { PlatformName } from "./recording.ts";
 import { answerReply } from "./render/answer.ts";
 import { outputFile } from "./render/files.ts";
+import { applyPairs, termsFound } from "./replacement.ts";
 import { effectiveSettings, type Settings } from "./settings.ts";
 import type { StatusBoard } from "./status-board.ts";
 import type { Segment } from "./transcript.ts";

@@ -5,17 +5,17 @@ import { clock, noSpeech } from "../messages.ts";
 import type { StoredTranscript } from "../ports.ts";
 import type { Action, AnswerReply } from "../reply.ts";
 import type { Settings } from "../settings.ts";
-import type { Segment } from "../transcript.ts";
+import { wordCount } from "../word-count.ts";
 import { fileName } from "./files.ts";
+import { paragraphs, timedLines } from "./paragraphs.ts";
 
 /** Fits on a screen or two of a phone, and into one message on every platform. */
 const WHOLE_CHARACTERS = 1500;
 /** What is shown of a longer one. */
 const BEGINNING_CHARACTERS = 600;
-/** A pause that begins a new paragraph, in seconds. */
-const PARAGRAPH_PAUSE = 2;
-/** Changes that are listed when two transcripts are compared. */
+/** Changes that are listed when two transcripts are compared, and what is shown of a long one. */
 const LISTED_CHANGES = 10;
+const CHANGE_CHARACTERS = 80;
 
 export interface AnswerExtras {
   /** An earlier transcript of the same recording, to show what has changed. */
@@ -25,27 +25,28 @@ export interface AnswerExtras {
 }
 
 export function answerReply(stored: StoredTranscript, settings: Settings, extras: AnswerExtras = {}): AnswerReply {
-  const { recording, duration, jobId, language, model } = stored;
-  const whole = textOf(stored.segments, settings.timestamps);
+  const { recording, duration, jobId, language } = stored;
+  const whole = settings.timestamps ? timedLines(stored.segments).join("\n") : paragraphs(stored.segments).join("\n\n");
+  const changes = comparison(stored, extras.earlier);
   if (whole === "") {
     return {
       kind: "answer",
       head: noSpeech({ name: recording.name, duration }),
       text: "",
       isCut: false,
-      notes: stored.notes,
+      notes: [...changes, ...stored.notes],
       fileNames: [],
       actions: [{ name: "delete", label: "Delete", jobId }],
     };
   }
   const isCut = whole.length > WHOLE_CHARACTERS;
-  const words = stored.text.split(/\s+/).filter((word) => word !== "").length;
+  const words = wordCount(stored);
   const spoken = LANGUAGES[language] ?? language;
   const head = [
     recording.name,
     clock(duration),
     stored.plan.task === "translate" ? `${spoken}, in English` : spoken,
-    `${words} ${words === 1 ? "word" : "words"}`,
+    `${words.toLocaleString("en-US")} ${words === 1 ? "word" : "words"}`,
   ].join(" · ");
   const formats = isCut || extras.wantsFiles ? settings.formats : [];
   return {
@@ -53,14 +54,17 @@ export function answerReply(stored: StoredTranscript, settings: Settings, extras
     head,
     text: isCut ? beginning(whole) : whole,
     isCut,
-    notes: [...comparison(stored, extras.earlier), ...stored.notes],
+    notes: [...changes, ...stored.notes],
     fileNames: formats.map((format) => fileName(recording.name, format)),
-    actions: actionsFor(jobId, stored.plan.task === "translate" || language === "en" || model.endsWith(".en")),
+    actions: actionsFor(stored, isCut && !formats.includes("txt")),
   };
 }
 
-function actionsFor(jobId: string, isEnglish: boolean): Action[] {
+/** @param needsText the rest of the text stands in no file that is sent */
+function actionsFor({ jobId, plan, language, model }: StoredTranscript, needsText: boolean): Action[] {
+  const isEnglish = plan.task === "translate" || language === "en" || model.endsWith(".en");
   return [
+    ...(needsText ? [{ name: "txt", label: "Text", jobId } as const] : []),
     { name: "srt", label: "SRT", jobId },
     { name: "vtt", label: "VTT", jobId },
     { name: "json", label: "JSON", jobId },
@@ -74,31 +78,28 @@ function comparison(stored: StoredTranscript, earlier: StoredTranscript | undefi
   if (earlier === undefined) return [];
   const changes = compareTexts(earlier.text, stored.text);
   if (changes.length === 0) return ["Nothing changed against the last time."];
-  const listed = changes
-    .slice(0, LISTED_CHANGES)
-    .map(({ before, after }) => `${before === "" ? "(nothing)" : before} → ${after === "" ? "(nothing)" : after}`);
+  const listed = changes.slice(0, LISTED_CHANGES).map(({ before, after, times }) => {
+    const often = times > 1 ? ` (${times} times)` : "";
+    return `${shortened(before)} → ${shortened(after)}${often}`;
+  });
   const more = changes.length > LISTED_CHANGES ? ` and ${changes.length - LISTED_CHANGES} more` : "";
   return [`Changed: ${listed.join("; ")}${more}`];
 }
 
-/** Paragraphs by pauses, or a line with its time for each segment. */
-function textOf(segments: readonly Segment[], withTimes: boolean): string {
-  const spoken = segments.filter((segment) => segment.text.trim() !== "");
-  if (withTimes) return spoken.map(({ start, text }) => `[${clock(start)}] ${text.trim()}`).join("\n");
-  let text = "";
-  let lastEnd = 0;
-  for (const segment of spoken) {
-    const gap = text === "" ? "" : segment.start - lastEnd >= PARAGRAPH_PAUSE ? "\n\n" : " ";
-    text += gap + segment.text.trim();
-    lastEnd = segment.end;
-  }
-  return text;
+function shortened(text: string): string {
+  if (text === "") return "(nothing)";
+  return text.length <= CHANGE_CHARACTERS ? text : `${wholeLetters(text.slice(0, CHANGE_CHARACTERS))} …`;
 }
 
-/** Ends with a whole sentence or word. */
+/** Ends with a whole sentence or word, where there is one far enough on. */
 function beginning(text: string): string {
   const cut = text.slice(0, BEGINNING_CHARACTERS);
-  const sentence = Math.max(cut.lastIndexOf(". "), cut.lastIndexOf("? "), cut.lastIndexOf("! "), cut.lastIndexOf("\n"));
-  const end = sentence > BEGINNING_CHARACTERS / 2 ? sentence + 1 : cut.lastIndexOf(" ");
-  return `${(end > 0 ? cut.slice(0, end) : cut).trimEnd()} …`;
+  const sentences = Array.from(cut.matchAll(/[.!?…](?=\s)|[。！？\n]/gu), (end) => end.index + 1);
+  const end = [sentences.at(-1) ?? 0, cut.lastIndexOf(" ")].find((place) => place > BEGINNING_CHARACTERS / 2);
+  return `${wholeLetters(cut.slice(0, end)).trimEnd()} …`;
+}
+
+/** Without the half of a letter that was cut in two. */
+function wholeLetters(text: string): string {
+  return text.replace(/[\uD800-\uDBFF]$/, "");
 }

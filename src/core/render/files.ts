@@ -41,9 +41,11 @@ const RENDER: Readonly<Record<Exclude<Format, "html">, (stored: StoredTranscript
 export function fileName(recordingName: string, format: Format): string {
   const stem = recordingName
     .normalize("NFC")
-    .replace(/\.[^.]*$/, "")
-    .replace(/[\p{Cc}\p{Cf}\\/:*?"<>|]+/gu, "_")
-    .replace(/^[.\s]+|[.\s]+$/g, "")
-    .slice(0, LONGEST_NAME);
-  return `${stem === "" ? "transcript" : stem}.${format}`;
+    .replace(/\.[\p{L}\p{N}]{1,5}$/u, "")
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\\/:*?"<>|]+/gu, "_")
+    .replace(/^[.\s]+|[.\s]+$/g, "");
+  const short = Array.from(stem).slice(0, LONGEST_NAME).join("").trimEnd();
+  // Windows keeps these names for itself, whatever the ending.
+  const isReserved = /^(con|prn|aux|nul|com\d|lpt\d)(\.|$)/i.test(short);
+  return `${short === "" ? "transcript" : isReserved ? `_${short}` : short}.${format}`;
 }
