@@ -41,7 +41,7 @@ async function melOf(clip: string): Promise<Float32Array> {
     yield await speechSamples(clip);
   }
   const spectrogram = await logMelSpectrogram(samples(), whisper.dims.nMels);
-  const head = await spectrogram.head();
+  const head = await spectrogram.window(0, N_FRAMES);
   await spectrogram.close();
   return head;
 }
