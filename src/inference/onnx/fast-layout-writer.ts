@@ -128,17 +128,19 @@ function decoderModel(
   let normed = pass.layerNorm(x, "model.decoder.layers.0.self_attn_layer_norm");
   for (let i = 0; i < dims.nTextLayer; i++) {
     const layer = `model.decoder.layers.${i}`;
-    const attended = pass.causalAttention(pass.queryKeyValue(normed, `${layer}.self_attn`), nTextHead, `text.${i}`);
+    const query = pass.scaledQuery(normed, `${layer}.self_attn`, headState);
+    const keyValue = ["k_proj", "v_proj"].map((name) => pass.linear(normed, `${layer}.self_attn.${name}`));
+    const attended = pass.causalAttention([query, ...keyValue], nTextHead, `text.${i}`);
     const out = pass.linear(attended, `${layer}.self_attn.out_proj`);
     [x, normed] = pass.addAndNorm(x, out, `${layer}.encoder_attn_layer_norm`);
 
     // Rows that listen to the same audio stand in one long row: its keys and values are read once for all of them.
-    const crossQuery = body.op("Reshape", [pass.linear(normed, `${layer}.encoder_attn.q_proj`), perAudio]);
+    const crossQuery = body.op("Reshape", [pass.scaledQuery(normed, `${layer}.encoder_attn`, headState), perAudio]);
     const audio = [crossQuery, `audio.${i}.key`, `audio.${i}.value`];
     const follows = alignmentLayers.includes(i);
     const heard = follows
       ? pass.attentionWithScores(audio, nTextHead, scoresName(i))
-      : pass.attention(audio, nTextHead);
+      : pass.scaledAttention(audio, nTextHead);
     if (follows) {
       const shape = ["audios", nTextHead, "queries", nAudioCtx];
       carry({ name: scoresName(i), type: float32, shape }, none(1, nTextHead, 0, nAudioCtx));
