@@ -58,8 +58,7 @@ export async function transcribe(argv: readonly string[], io: Io): Promise<numbe
 
   const { loadWhisper } = await import("../inference/whisper.ts");
   const load = loadOptions(values, io.env);
-  if (values.model === "auto") await fetchMissing(load, io);
-  if (io.signal.aborted) return 130;
+  if (values.model === "auto" && (await fetchMissing(load, io)) === "stopped") return 130;
   const whisper = await loadWhisper(values.model, load);
   try {
     whisper.notes.forEach(note);
@@ -70,13 +69,13 @@ export async function transcribe(argv: readonly string[], io: Io): Promise<numbe
 }
 
 /** At the first start the recommended model comes by itself; where it cannot come, the demo model serves and says so. */
-async function fetchMissing({ device = "auto", precision, env }: LoadOptions, io: Io): Promise<void> {
+async function fetchMissing({ device = "auto", precision, env }: LoadOptions, io: Io): Promise<"stopped" | undefined> {
   const [{ autoModel }, { firstDevice }] = await Promise.all([
     import("../inference/auto-model.ts"),
     import("../inference/session.ts"),
   ]);
   const { missing } = await autoModel({ device: firstDevice(device), env: env ?? io.env });
-  if (missing === undefined) return;
+  if (missing === undefined) return undefined;
   io.stderr.write(`There is no model on this machine yet: fetching ${missing.name}, once.\n`);
   const bar = downloadBar(missing.name, io.stderr);
   try {
@@ -85,9 +84,13 @@ async function fetchMissing({ device = "auto", precision, env }: LoadOptions, io
     io.stderr.write(`${missing.name} is ready: ${sizeText(pulled.fetchedBytes)} in ${pulled.path}\n`);
   } catch (error) {
     bar.clear();
-    if (io.signal.aborted) io.stderr.write("Stopped. The same command goes on from here.\n");
-    else io.stderr.write(`${missing.name} could not be fetched. ${describeFailure(error, io.env)}\n`);
+    if (io.signal.aborted) {
+      io.stderr.write("Stopped. The same command goes on from here.\n");
+      return "stopped";
+    }
+    io.stderr.write(`${missing.name} could not be fetched. ${describeFailure(error, io.env)}\n`);
   }
+  return undefined;
 }
 
 async function transcribeAll(files: readonly string[], run: Run): Promise<number> {
