@@ -1,10 +1,12 @@
 // `earshot bench gateway`: the database under load, with a queue and a store of transcripts as large as a big workspace's.
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { UserError } from "../../core/errors.ts";
 import type { Recording } from "../../core/recording.ts";
 import type { Segment } from "../../core/transcript.ts";
 import { type Database, openDatabase } from "../../storage/database.ts";
@@ -50,6 +52,7 @@ docs/bench-gateway.md says how to read the figures.
 /** In words of 30 s: a five-minute recording. */
 const SEGMENTS = 40;
 const WORDS_PER_SEGMENT = 12;
+/** At most. */
 const MEASURED_ADDS = 2_000;
 const MEASURED_SAVES = 200;
 /** A fifth of all recordings is in the busiest of them, as a few channels always talk most. */
@@ -94,15 +97,17 @@ async function measure(folder: string, sizes: { jobs: number; transcripts: numbe
     durable(false);
     await saveTranscripts(database, 0, sizes.transcripts, io.signal);
     durable(true);
-    const saved = await saveTranscripts(database, sizes.transcripts, MEASURED_SAVES, io.signal);
+    const saves = Math.min(MEASURED_SAVES, sizes.transcripts);
+    const saved = await saveTranscripts(database, sizes.transcripts, saves, io.signal);
     durable(false);
     await addJobs(database, 0, sizes.jobs, io.signal);
     durable(true);
     io.stdout.write(`${sizes.transcripts} transcripts and ${sizes.jobs} waiting jobs\n\n`);
     io.stdout.write(`a transcript saved: ${spread(saved)}\n`);
+    const adds = Math.min(MEASURED_ADDS, sizes.jobs);
     const startedAt = performance.now();
-    const added = await addJobs(database, sizes.jobs, MEASURED_ADDS, io.signal);
-    const perSecond = MEASURED_ADDS / ((performance.now() - startedAt) / 1000);
+    const added = await addJobs(database, sizes.jobs, adds, io.signal);
+    const perSecond = adds / ((performance.now() - startedAt) / 1000);
     io.stdout.write(`event to durable job: ${spread(added)}\njobs added per second: ${perSecond.toFixed(0)}\n`);
   } finally {
     database.close();
@@ -120,7 +125,9 @@ async function measure(folder: string, sizes: { jobs: number; transcripts: numbe
 
 /** In a fresh process, whose memory has seen nothing else. */
 async function measuredApart(path: string, signal: AbortSignal): Promise<GatewayFigures> {
-  const program = fileURLToPath(new URL("./gateway-child.js", import.meta.url));
+  // The compiled file, also when this one is run from src: Node 20 runs no TypeScript.
+  const program = fileURLToPath(new URL("../../../dist/cli/bench/gateway-child.js", import.meta.url));
+  if (!existsSync(program)) throw new UserError("not_found", `${program} is missing. Run first: npm run build`);
   const child = fork(program, [path], { signal });
   const [message] = await Promise.race([
     once(child, "message"),
