@@ -1,7 +1,7 @@
 // `earshot jobs`: what waits, runs, failed and is done; queueing again and cancelling, also beside a running gateway.
 import type { Job, JobState } from "../core/job.ts";
 import { openDatabase } from "../storage/database.ts";
-import { defaultDatabasePath } from "../storage/paths.ts";
+import { databasePath, dataFolder } from "../storage/paths.ts";
 import { createQueue } from "../storage/queue.ts";
 import { type Option, parseArguments, type ValuesOf } from "./arguments.ts";
 import { formatOptions } from "./help.ts";
@@ -62,7 +62,7 @@ export async function jobs(argv: readonly string[], io: Io): Promise<number> {
     io.stderr.write("All of it is explained by: earshot jobs --help\n");
     return 2;
   }
-  const database = openDatabase(values.database ?? defaultDatabasePath(io.env), { as: "visitor" });
+  const database = openDatabase(values.database ?? databasePath(dataFolder(io.env)), { as: "visitor" });
   try {
     const queue = createQueue(database);
     if (command === "list") return await list(queue, values, io);
