@@ -1,0 +1,230 @@
+// The playground over real HTTP and a real database, by the contract of every platform, and what is its own.
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import type { ChatBody, ChatMessage } from "../../../src/adapters/playground/chat-log.ts";
+import { createPlayground } from "../../../src/adapters/playground/index.ts";
+import type { Platform } from "../../../src/core/ports.ts";
+import { createChatLog } from "../../../src/storage/chat-log.ts";
+import { openDatabase } from "../../../src/storage/database.ts";
+import { createQueue } from "../../../src/storage/queue.ts";
+import { createMetrics } from "../../../src/web/metrics.ts";
+import { startServer } from "../../../src/web/server.ts";
+import { createTally } from "../../../src/web/tally.ts";
+import {
+  ANSWER,
+  type PlatformUnderTest,
+  platformContract,
+  recordingListener,
+  type Visible,
+} from "../../contracts/platform.ts";
+
+const SAMPLES = fileURLToPath(new URL("../../../models/demo/sample/", import.meta.url));
+
+interface Running {
+  readonly platform: Platform;
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+async function start(limits = { bytes: 10_000_000 }): Promise<Running> {
+  const data = await mkdtemp(join(tmpdir(), "earshot-playground-"));
+  await mkdir(join(data, "media"));
+  const database = openDatabase(join(data, "earshot.db"));
+  const queue = createQueue(database);
+  const { platform, plugin } = createPlayground({
+    chatLog: createChatLog<ChatBody>(database),
+    folder: join(data, "media"),
+    limits,
+    samples: { folder: SAMPLES, files: ["standup.flac"] },
+    now: Date.now,
+  });
+  const engine = { model: "demo", device: "cpu", notes: [] };
+  const server = await startServer({
+    host: "127.0.0.1",
+    port: 0,
+    metrics: createMetrics(queue),
+    status: async () => ({
+      engine,
+      platforms: ["playground"],
+      counts: await queue.counts(),
+      ...createTally(Date.now).read(),
+    }),
+    plugins: [plugin],
+    observe: () => {},
+  });
+  return {
+    platform,
+    url: server.url,
+    async close() {
+      await server.close();
+      database.close();
+      await rm(data, { recursive: true, force: true });
+    },
+  };
+}
+
+const json = (body: unknown) => ({
+  method: "POST",
+  headers: { "content-type": "application/json" },
+  body: JSON.stringify(body),
+});
+
+async function messagesAt(url: string): Promise<readonly ChatMessage[]> {
+  const response = await fetch(`${url}/api/state`);
+  return ((await response.json()) as { messages: ChatMessage[] }).messages.filter(({ body }) => body !== null);
+}
+
+function visible({ id, body, thread }: ChatMessage): Visible {
+  const files: Record<string, string> = {};
+  const texts: string[] = [];
+  if (body?.kind === "text") texts.push(body.text);
+  if (body?.kind === "reply") {
+    const { reply } = body;
+    if (reply.kind === "file") files[reply.file.name] = reply.file.content;
+    else texts.push(reply.text);
+    if (reply.kind === "answer") texts.push(reply.head, ...reply.notes);
+    if ("actions" in reply) texts.push(...reply.actions.map(({ label }) => label));
+  }
+  return { id, text: texts.join("\n"), files, ...(thread === undefined ? {} : { answers: thread }) };
+}
+
+function form(bytes: Uint8Array<ArrayBuffer>, name = "voice.ogg"): { method: string; body: FormData } {
+  const body = new FormData();
+  body.append("file", new Blob([bytes], { type: "audio/ogg" }), name);
+  return { method: "POST", body };
+}
+
+platformContract("playground", async (): Promise<PlatformUnderTest> => {
+  const { platform, url, close } = await start();
+  const ok = async (response: Response) => {
+    if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
+    return response.json() as Promise<{ id: string }>;
+  };
+  return {
+    platform,
+    postVoiceMessage: async (bytes) =>
+      (await ok(await fetch(`${url}/api/channels/standup/recordings?voice=true`, form(Uint8Array.from(bytes))))).id,
+    deleteMessage: async (id) => void (await ok(await fetch(`${url}/api/messages/${id}`, { method: "DELETE" }))),
+    command: async (text) => void (await ok(await fetch(`${url}/api/channels/standup/messages`, json({ text })))),
+    press: async (message, action, jobId) =>
+      void (await ok(await fetch(`${url}/api/press`, json({ message, action, jobId })))),
+    visible: async () => (await messagesAt(url)).map(visible),
+    close,
+  };
+});
+
+describe("the playground", () => {
+  let running: Running;
+  beforeEach(async () => {
+    running = await start({ bytes: 1_048_576 });
+  });
+  afterEach(() => running.close());
+
+  it("says that it is still starting, and refuses what it cannot take, in a sentence", async () => {
+    const { url, platform } = running;
+    const early = await fetch(`${url}/api/channels/standup/recordings`, form(new Uint8Array(10)));
+    expect([early.status, await early.json()]).toEqual([503, { message: expect.stringContaining("still starting") }]);
+    await platform.listen(recordingListener().listener, new AbortController().signal);
+    const large = await fetch(`${url}/api/channels/standup/recordings`, form(new Uint8Array(2_000_000)));
+    expect([large.status, await large.json()]).toEqual([
+      400,
+      { message: "The file is too large: at most 1 MB are taken." },
+    ]);
+    expect((await fetch(`${url}/api/channels/nowhere/messages`, json({ text: "x" }))).status).toBe(400);
+    expect((await fetch(`${url}/api/channels/standup/messages`, json({}))).status).toBe(400);
+    expect((await fetch(`${url}/api/channels/standup/samples`, json({ name: "../../secret" }))).status).toBe(400);
+    expect((await fetch(`${url}/api/press`, json({ action: "srt", jobId: "x", message: "gone" }))).status).toBe(400);
+    expect((await fetch(`${url}/media/..%2f..%2fearshot.db`)).status).toBeGreaterThanOrEqual(400);
+  });
+
+  it("forwards a recording as one of its own, and links lead to it", async () => {
+    const { url, platform } = running;
+    const { listener, heard } = recordingListener();
+    await platform.listen(listener, new AbortController().signal);
+    await fetch(`${url}/api/channels/general/samples`, json({ name: "standup.flac" }));
+    const [sent] = await messagesAt(url);
+    await fetch(`${url}/api/messages/${sent?.id}/forward`, json({ to: "direct" }));
+    expect(
+      heard.recordings.map(({ place, key }) => [place.channel, place.isDirect, key === heard.recordings[0]?.key]),
+    ).toEqual([
+      ["general", false, true],
+      ["direct", true, false],
+    ]);
+    await fetch(
+      `${url}/api/channels/general/messages`,
+      json({ text: `/transcribe ${url}/#message-${sent?.id} german` }),
+    );
+    const [invocation] = heard.invocations;
+    expect(await invocation?.resolveLink?.(`${url}/#message-${sent?.id}`)).toEqual([heard.recordings[0]]);
+    expect(await invocation?.resolveLink?.("https://example.org/")).toBeUndefined();
+  });
+
+  it("says which commands there are", async () => {
+    const { url, platform } = running;
+    await platform.listen(recordingListener().listener, new AbortController().signal);
+    await fetch(`${url}/api/channels/general/messages`, json({ text: "/transcrbe" }));
+    expect((await messagesAt(url)).map(visible).at(-1)?.text).toContain("There is no command /transcrbe");
+  });
+
+  it("tells a page what changes, from where it left off", async () => {
+    const { url, platform } = running;
+    await platform.listen(recordingListener().listener, new AbortController().signal);
+    const place = {
+      platform: "playground",
+      workspace: "playground",
+      channel: "standup",
+      isDirect: false,
+      user: "you",
+      reach: "thread",
+    } as const;
+    const id = await platform.reply(place, { kind: "status", text: "one", actions: [] }, { key: "a:status" });
+    const stop = new AbortController();
+    const response = await fetch(`${url}/api/changes?since=0`, { signal: stop.signal });
+    let text = "";
+    const reading = (async () => {
+      for await (const chunk of response.body ?? []) text += Buffer.from(chunk).toString();
+    })().catch(() => {});
+    await platform.reply(place, ANSWER, { key: "a:status", editId: id });
+    await expect.poll(() => text).toContain("We use Qavylow.");
+    stop.abort();
+    await reading;
+    const events = text.split("\n\n").filter((event) => event.startsWith("id:"));
+    expect(events.map((event) => /^id: (\d+)/.exec(event)?.[1])).toEqual(["1", "2"]);
+    const missed = await fetch(`${url}/api/changes?since=1`, { signal: AbortSignal.timeout(1000) });
+    const first = await missed.body?.getReader().read();
+    expect(Buffer.from(first?.value ?? []).toString()).toMatch(/^id: 2\n/);
+  });
+
+  it("answers no page of another name or origin", async () => {
+    const { url } = running;
+    const { port } = new URL(url);
+    // fetch does not let anybody set the Host header.
+    const foreign = await new Promise<number | undefined>((resolve, reject) => {
+      request({ port, path: "/api/state", headers: { host: "rebound.example" } }, (response) =>
+        resolve(response.resume().statusCode),
+      )
+        .on("error", reject)
+        .end();
+    });
+    expect(foreign).toBe(421);
+    const origin = await fetch(`${url}/api/channels/general/messages`, {
+      ...json({ text: "x" }),
+      headers: { "content-type": "application/json", origin: "https://evil.example" },
+    });
+    expect(origin.status).toBe(403);
+  });
+
+  it("serves the page under a strict policy, health, metrics and status", async () => {
+    const { url } = running;
+    const page = await fetch(`${url}/`);
+    expect(page.headers.get("content-security-policy")).toMatch(/default-src 'self'.*frame-ancestors 'none'/);
+    expect(await page.text()).toContain("Earshot playground");
+    expect(await (await fetch(`${url}/healthz`)).json()).toMatchObject({ status: "ok" });
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain('earshot_queue_jobs{state="queued"} 0');
+    expect(await (await fetch(`${url}/status`)).text()).toContain("demo on cpu");
+  });
+});

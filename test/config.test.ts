@@ -1,0 +1,105 @@
+// The configuration: what comes before what, and every problem at once.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { inspect } from "node:util";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { configHelp, readConfig } from "../src/config.ts";
+import { ConfigError } from "../src/core/errors.ts";
+
+let cwd: string;
+beforeEach(async () => {
+  cwd = await mkdtemp(join(tmpdir(), "earshot-config-"));
+});
+afterEach(() => rm(cwd, { recursive: true, force: true }));
+
+const read = (flags: string[] = [], env: Record<string, string> = {}) => readConfig({ flags, env, cwd });
+const file = (content: unknown) =>
+  writeFile(join(cwd, "earshot.config.json"), typeof content === "string" ? content : JSON.stringify(content));
+
+function problems(flags: string[] = [], env: Record<string, string> = {}): readonly string[] {
+  try {
+    read(flags, env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  throw new Error("There was no problem.");
+}
+
+describe("the configuration", () => {
+  it("needs nothing", () => {
+    const config = read();
+    expect(config).toMatchObject({ host: "127.0.0.1", port: 3978, playground: true, model: "auto", device: "auto" });
+    expect(config.slack).toBeUndefined();
+    expect(Object.isFrozen(config)).toBe(true);
+  });
+
+  it("takes flags before the environment before the file", async () => {
+    await file({ port: 1001, model: "tiny", maxMinutes: 10 });
+    expect(read(["--port", "1003"], { EARSHOT_PORT: "1002", EARSHOT_MODEL: "base" })).toMatchObject({
+      port: 1003,
+      model: "base",
+      limits: { durationSeconds: 600 },
+    });
+    expect(read([], { EARSHOT_PORT: "1002" }).port).toBe(1002);
+    expect(read(["--port=0"]).port).toBe(0);
+    // An empty variable is not set.
+    expect(read([], { EARSHOT_PORT: "" }).port).toBe(1001);
+  });
+
+  it("says every problem at once, each with the setting to mend", async () => {
+    await file({ portt: 1, device: "gpu", logLevel: 3 });
+    const found = problems(["--port", "http", "--modle", "tiny", "--threads"], {
+      EARSHOT_PLAYGROUND: "perhaps",
+      SLACK_APP_TOKEN: "xapp-1",
+      DISCORD_TOKEN_FILE: join(cwd, "missing"),
+    });
+    for (const words of [
+      /--port must be a number/,
+      /"--modle".*Did you mean --model\?/,
+      /--threads needs a value/,
+      /"portt".*Did you mean port\?/,
+      /device in earshot\.config\.json/,
+      /logLevel in earshot\.config\.json/,
+      /EARSHOT_PLAYGROUND must be true or false/,
+      /SLACK_BOT_TOKEN is missing/,
+      /DISCORD_TOKEN_FILE names a file that cannot be read \(ENOENT\)/,
+    ]) {
+      expect(
+        found.filter((problem) => words.test(problem)),
+        String(words),
+      ).toHaveLength(1);
+    }
+  });
+
+  it("says what is wrong with the file", async () => {
+    await file("{ port: 1");
+    expect(problems()).toEqual([expect.stringMatching(/is not JSON/)]);
+    await file([1]);
+    expect(problems()).toEqual([expect.stringMatching(/one JSON object/)]);
+    expect(problems(["--config", "elsewhere.json"])).toEqual([
+      expect.stringMatching(/elsewhere\.json cannot be read \(ENOENT\)/),
+    ]);
+  });
+
+  it("keeps the playground on this machine", () => {
+    expect(problems([], { EARSHOT_HOST: "0.0.0.0" })).toEqual([expect.stringMatching(/EARSHOT_PLAYGROUND=false/)]);
+    expect(read([], { EARSHOT_HOST: "0.0.0.0", EARSHOT_PLAYGROUND: "false" })).toMatchObject({
+      host: "0.0.0.0",
+      playground: false,
+    });
+  });
+
+  it("takes secrets from variables and files, never from the command line, and never prints them", async () => {
+    await writeFile(join(cwd, "token"), "xoxb-secret\n");
+    const config = read([], { SLACK_BOT_TOKEN_FILE: join(cwd, "token"), SLACK_APP_TOKEN: "xapp-secret" });
+    expect(config.slack?.botToken.reveal()).toBe("xoxb-secret");
+    expect(inspect(config.slack) + JSON.stringify(config.slack) + String(config.slack?.appToken)).not.toContain(
+      "-secret",
+    );
+    expect(problems(["--slack-bot-token", "xoxb-1"])[0]).toContain("does not know");
+    expect(configHelp()).toContain("SLACK_BOT_TOKEN");
+    expect(configHelp()).not.toContain("--slack");
+  });
+});
