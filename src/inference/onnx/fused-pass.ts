@@ -76,8 +76,8 @@ export class FusedPass {
   }
 
   /**
-   * The projected query over the root of the head's size. For one query at a time onnxruntime's product is twice as fast
-   * where it has not to scale as well: only then it reads the keys as they lie.
+   * The projected query over the root of the head's size. For one query at a time onnxruntime reads the keys as they lie
+   * only where it has not to scale the product as well: 2.01 against 1.89 ms a token (tiny, 8 bits).
    */
   scaledQuery(x: string, module: string, headState: number): string {
     return this.#graph.op("Mul", [this.linear(x, `${module}.q_proj`), this.#graph.float(1 / Math.sqrt(headState))]);

@@ -17,11 +17,12 @@ const WRITE_BYTES = 1 << 20;
 
 /**
  * Writes `path`, and `path_data` beside it when the weights are too large for one file.
+ * @param inlineBytes how much that is; what lies in a file of its own is mapped into memory instead of read and copied
  * @returns the names of the files written
  */
-export async function writeModel(path: string, model: OnnxModel): Promise<string[]> {
+export async function writeModel(path: string, model: OnnxModel, inlineBytes = INLINE_BYTES): Promise<string[]> {
   const total = model.graph.initializers.reduce((bytes, tensor) => bytes + tensor.content.byteLength, 0);
-  if (total < INLINE_BYTES) {
+  if (total < inlineBytes) {
     await writePieces(path, encodeModel(model).pieces);
     return [basename(path)];
   }

@@ -13,6 +13,8 @@ import { readWeights, sourceFiles } from "./weights.ts";
 
 /** To be raised when the graphs change, so that older ones are made anew. */
 const LAYOUT_VERSION = 2;
+/** Larger graphs keep their weights beside them: loading base peaks at 150 MB less in float32, 50 MB in 8 bits. */
+const INLINE_BYTES = 32e6;
 const SAMPLES = 64;
 const SAMPLE_BYTES = 16384;
 
@@ -42,7 +44,7 @@ export async function optimizeModel(
     const parameters = readWeights(folder, dims);
     await mkdir(unfinished, { recursive: true });
     for (const [name, model] of fastModels(dims, alignmentLayers, parameters, precision)) {
-      await writeModel(join(unfinished, name), model);
+      await writeModel(join(unfinished, name), model, INLINE_BYTES);
     }
     await rename(unfinished, target);
   } catch (error) {
