@@ -23,6 +23,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "check this machine: ffmpeg, devices, models",
     load: async () => (await import("./cli/doctor.ts")).doctor,
   },
+  jobs: {
+    summary: "list, show, retry and cancel what the gateway works on",
+    load: async () => (await import("./cli/jobs.ts")).jobs,
+  },
   bench: {
     summary: "measure how fast this machine transcribes",
     load: async () => (await import("./cli/bench.ts")).bench,

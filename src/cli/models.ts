@@ -2,16 +2,16 @@
 import { UserError } from "../core/errors.ts";
 import { approximateBytes, catalogModels } from "../inference/catalog.ts";
 import { FAST_PRECISIONS } from "../inference/layouts.ts";
-import { type Progress, pullModel } from "../inference/model-download.ts";
+import { pullModel } from "../inference/model-download.ts";
 import { type Precision, precisionSuffix, readManifest } from "../inference/model-files.ts";
 import { removeModel, verifyModel } from "../inference/model-upkeep.ts";
 import { demoFolder, installedModels, memoryNeed, resolveModel } from "../inference/models.ts";
 import type { Device } from "../inference/session.ts";
 import { type Option, parseArguments } from "./arguments.ts";
+import { downloadBar, sizeText } from "./download-bar.ts";
 import { formatOptions } from "./help.ts";
 import type { Io } from "./io.ts";
 import { choice } from "./kinds.ts";
-import { clockText } from "./spans.ts";
 
 const HEAD = `Usage: earshot models list | pull NAME | optimize NAME | verify [NAME] | rm NAME
 
@@ -97,11 +97,9 @@ function problemsWith(command: string | undefined, name: string | undefined, mor
   return surplus.length > 0 ? [`"models ${command}" does not take ${surplus.join(" ")}.`] : [];
 }
 
-/** For auto the device that will be tried first; asked only here, because onnxruntime takes a while to load. */
+/** Asked only where it matters, because onnxruntime takes a while to load. */
 async function deviceFor(wanted: (typeof DEVICES)[number]): Promise<Device> {
-  if (wanted !== "auto") return wanted;
-  const { listDevices } = await import("../inference/session.ts");
-  return listDevices().find((choice) => choice.passedOver === undefined)?.device ?? "cpu";
+  return (await import("../inference/session.ts")).firstDevice(wanted);
 }
 
 /** The table fits 80 columns. Sizes with ~ are estimates from the number of parameters. */
@@ -114,8 +112,8 @@ function table(device: Device, precision: Precision | undefined, io: Io): string
     return [
       model.name,
       there ? "yes" : "-",
-      there ? size(there.bytes) : `~${size(estimate)}`,
-      `~${size(memoryNeed(estimate))}`,
+      there ? sizeText(there.bytes) : `~${sizeText(estimate)}`,
+      `~${sizeText(memoryNeed(estimate))}`,
       `${model.relativeSpeed}x`,
       model.goodFor,
     ];
@@ -126,8 +124,8 @@ function table(device: Device, precision: Precision | undefined, io: Io): string
     [
       "demo",
       demo ? "yes" : "broken",
-      size(demo ?? 0),
-      `~${size(memoryNeed(demo ?? 0))}`,
+      sizeText(demo ?? 0),
+      `~${sizeText(memoryNeed(demo ?? 0))}`,
       "-",
       "a first try; few words",
     ],
@@ -145,7 +143,7 @@ function table(device: Device, precision: Precision | undefined, io: Io): string
 }
 
 async function pull(name: string, device: Device, precision: Precision | undefined, io: Io): Promise<number> {
-  const bar = progressBar(name, io.stderr);
+  const bar = downloadBar(name, io.stderr);
   const pulled = await pullModel(name, {
     device,
     precision,
@@ -153,7 +151,8 @@ async function pull(name: string, device: Device, precision: Precision | undefin
     env: io.env,
     onProgress: bar.show,
   }).finally(bar.clear);
-  const what = pulled.fetchedBytes === 0 ? "was complete already" : `is ready: ${size(pulled.fetchedBytes)} fetched`;
+  const what =
+    pulled.fetchedBytes === 0 ? "was complete already" : `is ready: ${sizeText(pulled.fetchedBytes)} fetched`;
   io.stdout.write(`${pulled.name} (${pulled.precision}, from ${pulled.repo}) ${what}.\n${pulled.path}\n`);
   return 0;
 }
@@ -186,38 +185,4 @@ async function verify(name: string | undefined, io: Io): Promise<number> {
 
 function mend(name: string): string {
   return name === "demo" ? "git checkout -- models/demo" : `earshot models pull ${name}`;
-}
-
-/** One line that is written over on a terminal; a line for every tenth elsewhere, as in a log. */
-function progressBar(name: string, output: Io["stderr"]) {
-  let tenth = -1;
-  let shownMs = 0;
-  return {
-    show(progress: Progress) {
-      const share = progress.totalBytes === 0 ? 1 : progress.bytes / progress.totalBytes;
-      const percent = `${Math.floor(share * 100)}%`.padStart(4);
-      if (!output.isTTY) {
-        if (Math.floor(share * 10) === tenth) return;
-        tenth = Math.floor(share * 10);
-        output.write(`${name}:${percent} of ${size(progress.totalBytes)}\n`);
-        return;
-      }
-      if (performance.now() - shownMs < 100 && share < 1) return;
-      shownMs = performance.now();
-      const left = clockText((progress.totalBytes - progress.bytes) / Math.max(progress.bytesPerSecond, 1));
-      const text = `${percent} of ${size(progress.totalBytes)}  ${size(progress.bytesPerSecond)}/s  ${left} left`;
-      const room = Math.min(40, (output.columns ?? 80) - name.length - text.length - 6);
-      const done = Math.round(share * Math.max(room, 0));
-      const bar = room > 4 ? `[${"=".repeat(done)}${" ".repeat(room - done)}] ` : "";
-      output.write(`\r\u001b[K${name} ${bar}${text}`);
-    },
-    clear() {
-      if (output.isTTY && shownMs > 0) output.write("\r\u001b[K");
-    },
-  };
-}
-
-function size(bytes: number): string {
-  if (bytes >= 995e6) return `${(bytes / 1e9).toFixed(1)} GB`;
-  return bytes >= 995e3 ? `${Math.round(bytes / 1e6)} MB` : `${Math.round(bytes / 1e3)} kB`;
 }

@@ -59,7 +59,7 @@ export const OPTIONS = {
   model: inModel({
     kind: text("NAME", "a name or a folder"),
     fallback: "auto",
-    help: "a name from `earshot models list`, a folder, demo, or auto: the best one on this machine that fits",
+    help: "a name from `earshot models list`, a folder, demo, or auto: the best one on this machine that fits, fetched where there is none",
   }),
   model_dir: inModel({
     kind: text("FOLDER", "a folder"),

@@ -1,5 +1,7 @@
 // `earshot transcribe`: reads the command line, loads the model, and goes through the recordings.
 import { InferenceError, UserError } from "../core/errors.ts";
+import type { LoadOptions } from "../inference/whisper.ts";
+import { downloadBar, sizeText } from "./download-bar.ts";
 import { describeFailure } from "./failure.ts";
 import { formatOptions } from "./help.ts";
 import type { Io } from "./io.ts";
@@ -55,13 +57,40 @@ export async function transcribe(argv: readonly string[], io: Io): Promise<numbe
   if (formats.length > 0) await prepareFolder(values.output_dir);
 
   const { loadWhisper } = await import("../inference/whisper.ts");
-  const whisper = await loadWhisper(values.model, loadOptions(values, io.env));
+  const load = loadOptions(values, io.env);
+  if (values.model === "auto" && (await fetchMissing(load, io)) === "stopped") return 130;
+  const whisper = await loadWhisper(values.model, load);
   try {
     whisper.notes.forEach(note);
     return await transcribeAll(files, { io, values, formats, whisper, note });
   } finally {
     await whisper.close();
   }
+}
+
+/** At the first start the recommended model comes by itself; where it cannot come, the demo model serves and says so. */
+async function fetchMissing({ device = "auto", precision, env }: LoadOptions, io: Io): Promise<"stopped" | undefined> {
+  const [{ autoModel }, { firstDevice }] = await Promise.all([
+    import("../inference/auto-model.ts"),
+    import("../inference/session.ts"),
+  ]);
+  const { missing } = await autoModel({ device: firstDevice(device), env: env ?? io.env });
+  if (missing === undefined) return undefined;
+  io.stderr.write(`There is no model on this machine yet: fetching ${missing.name}, once.\n`);
+  const bar = downloadBar(missing.name, io.stderr);
+  try {
+    const pulled = await missing.fetch({ precision, signal: io.signal, onProgress: bar.show });
+    bar.clear();
+    io.stderr.write(`${missing.name} is ready: ${sizeText(pulled.fetchedBytes)} in ${pulled.path}\n`);
+  } catch (error) {
+    bar.clear();
+    if (io.signal.aborted) {
+      io.stderr.write("Stopped. The same command goes on from here.\n");
+      return "stopped";
+    }
+    io.stderr.write(`${missing.name} could not be fetched. ${describeFailure(error, io.env)}\n`);
+  }
+  return undefined;
 }
 
 async function transcribeAll(files: readonly string[], run: Run): Promise<number> {

@@ -4,7 +4,15 @@ import { deflate } from "pako";
 import { UserError } from "../core/errors.ts";
 import { CHUNK_LENGTH } from "./audio.ts";
 import type { AudioFeatures, Inference, ModelDimensions, WhisperGraph } from "./graph.ts";
-import { applyTimestampRules, type LogitFilter, logSumExp, suppressBlank, suppressTokens } from "./logit-filters.ts";
+import {
+  type LogitFilter,
+  logSumExp,
+  pairTimestamps,
+  preferTimestamps,
+  suppressBlank,
+  suppressTokens,
+  tabulate,
+} from "./logit-filters.ts";
 import { promptBudget } from "./prompt.ts";
 import { seededRandom } from "./random.ts";
 import {
@@ -84,7 +92,11 @@ export async function decode(
 
   const inference = model.graph.decode(features, [index]);
   try {
-    const { sequences, noSpeechProb } = await mainLoop(model, inference, initialTokens, filters, decoder, options);
+    const sampleLen = sampleLenOf(model, initialTokens, options);
+    const { sequences, noSpeechProb } =
+      inference.greedy && temperature === 0 && !options.beamSize
+        ? await greedyInGraph(model, inference.greedy, initialTokens, filters, sampleLen, options)
+        : await mainLoop(model, inference, initialTokens, filters, decoder, sampleLen, options);
     const candidates = decoder.finalize(sequences);
     const selected = candidates[rankByLikelihood(candidates, options.lengthPenalty)]!;
     const text = tokenizer.decode(selected.tokens).trim();
@@ -101,34 +113,61 @@ export async function decode(
   }
 }
 
+interface Decoded {
+  readonly sequences: readonly Sequence[];
+  readonly noSpeechProb: number;
+}
+
+/** The most tokens to sample: what was asked for, or what the context has room for. */
+function sampleLenOf({ dims }: Model, initialTokens: readonly number[], options: DecodingOptions): number {
+  const wanted = options.sampleLen ?? Math.floor(dims.nTextCtx / 2);
+  return Math.max(1, Math.min(wanted, dims.nTextCtx - initialTokens.length + 1));
+}
+
+async function greedyInGraph(
+  { tokenizer, dims }: Model,
+  greedy: NonNullable<Inference["greedy"]>,
+  initialTokens: readonly number[],
+  filters: Filters,
+  sampleLen: number,
+  { signal }: DecodingOptions,
+): Promise<Decoded> {
+  const { eot, noSpeech, timestampBegin } = tokenizer;
+  const masks = tabulate(filters.fixed, timestampBegin, dims.nVocab);
+  const rules = { masks, eot, noSpeech, timestampBegin, timestamps: filters.onLogits.length > 0 };
+  const { tokens, sumLogprob, noSpeechProb } = await greedy(initialTokens, rules, sampleLen, signal);
+  return { sequences: [{ tokens, sumLogprob }], noSpeechProb };
+}
+
 async function mainLoop(
   model: Model,
   inference: Inference,
   initialTokens: readonly number[],
-  filters: readonly LogitFilter[],
+  filters: Filters,
   decoder: TokenDecoder,
+  sampleLen: number,
   options: DecodingOptions,
-): Promise<{ sequences: readonly Sequence[]; noSpeechProb: number }> {
-  const { tokenizer, dims } = model;
+): Promise<Decoded> {
+  const { tokenizer } = model;
   const nGroup = options.beamSize ?? options.bestOf ?? 1;
-  const sampleLen = options.sampleLen ?? Math.floor(dims.nTextCtx / 2);
 
   // The rows of a group begin alike: one row is computed and then shared.
   const first = await inference.logits([initialTokens]);
   const noSpeechProb = probabilityOf(tokenizer.noSpeech, first.at(0, initialTokens.indexOf(tokenizer.sot)));
   if (nGroup > 1) inference.rearrange(new Array<number>(nGroup).fill(0));
   const lastRow = first.at(0, initialTokens.length - 1);
+  const allFilters = [...filters.fixed, ...filters.onLogits];
   let logits = Array.from({ length: nGroup }, (_, row) => (row === 0 ? lastRow : lastRow.slice()));
   let sequences: readonly Sequence[] = logits.map(() => ({ tokens: [], sumLogprob: 0 }));
 
   for (let i = 0; ; ) {
     logits.forEach((row, k) => {
-      for (const filter of filters) filter(row, sequences[k]!.tokens);
+      for (const filter of allFilters) filter(row, sequences[k]!.tokens);
     });
     const step = decoder.update(sequences, logits);
     sequences = step.sequences;
     i++;
-    if (step.completed || i >= sampleLen || initialTokens.length + i > dims.nTextCtx) break;
+    if (step.completed || i >= sampleLen) break;
     options.signal?.throwIfAborted();
 
     if (step.sources.some((source, row) => source !== row)) inference.rearrange(step.sources);
@@ -164,17 +203,23 @@ function getInitialTokens({ tokenizer, dims }: Model, options: DecodingOptions):
   return [tokenizer.sotPrev, ...options.prompt.slice(-promptBudget(dims.nTextCtx)), ...tokens];
 }
 
-function getLogitFilters({ tokenizer, dims }: Model, options: DecodingOptions): LogitFilter[] {
-  const filters: LogitFilter[] = [];
-  if (options.suppressBlank ?? true) filters.push(suppressBlank(tokenizer));
+interface Filters {
+  /** What they forbid depends on the tokens before. */
+  readonly fixed: readonly LogitFilter[];
+  /** What they forbid depends on the logits, and on what the others forbade. */
+  readonly onLogits: readonly LogitFilter[];
+}
+
+function getLogitFilters({ tokenizer, dims }: Model, options: DecodingOptions): Filters {
+  const fixed: LogitFilter[] = [];
+  if (options.suppressBlank ?? true) fixed.push(suppressBlank(tokenizer));
   const suppressed = options.suppressTokens ?? [-1];
-  if (suppressed.length > 0) filters.push(suppressTokens(getSuppressTokens(tokenizer, suppressed)));
-  if (!options.withoutTimestamps) {
-    const precision = CHUNK_LENGTH / dims.nAudioCtx;
-    const maxInitial = options.maxInitialTimestamp ?? MAX_INITIAL_TIMESTAMP;
-    filters.push(applyTimestampRules(tokenizer, maxInitial > 0 ? Math.round(maxInitial / precision) : undefined));
-  }
-  return filters;
+  if (suppressed.length > 0) fixed.push(suppressTokens(getSuppressTokens(tokenizer, suppressed)));
+  if (options.withoutTimestamps) return { fixed, onLogits: [] };
+  const precision = CHUNK_LENGTH / dims.nAudioCtx;
+  const maxInitial = options.maxInitialTimestamp ?? MAX_INITIAL_TIMESTAMP;
+  fixed.push(pairTimestamps(tokenizer, maxInitial > 0 ? Math.round(maxInitial / precision) : undefined));
+  return { fixed, onLogits: [preferTimestamps(tokenizer)] };
 }
 
 function getSuppressTokens(tokenizer: Tokenizer, wanted: readonly number[]): number[] {

@@ -43,7 +43,40 @@ export interface Inference {
   logits(tokens: readonly (readonly number[])[]): Promise<Logits>;
   /** Lets row i of the cache continue what row `sourceIndices[i]` was. Also changes the number of rows. */
   rearrange(sourceIndices: readonly number[]): void;
+  /**
+   * Samples one row at temperature 0 inside the graph, where it can; otherwise the caller chooses from `logits`.
+   * @param tokens all initial tokens, the cache being empty
+   * @param sampleLen the most tokens to sample
+   * @throws the signal's reason, within a fraction of a second
+   */
+  greedy?(tokens: readonly number[], rules: TokenRules, sampleLen: number, signal?: AbortSignal): Promise<GreedyRun>;
   release(): void;
+}
+
+/**
+ * What was sampled last decides which row of `masks` holds for the next token: nothing yet; a text token; a timestamp
+ * after a text token, which opens a pair; a timestamp that closes a pair, or begins the window.
+ */
+export const TOKEN_STATES = { first: 0, text: 1, opened: 2, closed: 3 } as const;
+export type TokenState = keyof typeof TOKEN_STATES;
+
+/** What may be sampled, in the form that a graph can compute with. */
+export interface TokenRules {
+  /** 0 or minus infinity for each token, one row for each state of `TOKEN_STATES`: [4, nVocab]. */
+  readonly masks: Float32Array;
+  readonly eot: number;
+  readonly noSpeech: number | undefined;
+  readonly timestampBegin: number;
+  /** Whether the timestamp rules hold. */
+  readonly timestamps: boolean;
+}
+
+export interface GreedyRun {
+  /** With `eot`, when that was sampled. */
+  readonly tokens: readonly number[];
+  readonly sumLogprob: number;
+  /** NaN when the model has no token for it. */
+  readonly noSpeechProb: number;
 }
 
 /** Logits and cross-attention of one pass over known tokens, for word times. */

@@ -3,7 +3,7 @@
 import { openFastLayout } from "./fast-layout.ts";
 import type { ModelDimensions, WhisperGraph } from "./graph.ts";
 import { graphFiles, type Precision } from "./model-files.ts";
-import type { FastPrecision } from "./onnx/fast-layout-writer.ts";
+import type { FastPrecision } from "./onnx/fused-pass.ts";
 import { findFastLayout } from "./onnx/optimize.ts";
 import { openPublicLayout } from "./public-layout.ts";
 import type { SessionOptions } from "./session.ts";
@@ -27,13 +27,10 @@ export async function openGraph(
   precision: Precision | undefined,
   options: SessionOptions,
 ): Promise<WhisperGraph> {
-  const openPublic = async () => {
-    const files = graphFiles(folder, precision, options.device);
-    return openPublicLayout(files, dims, options, files.precision);
-  };
-  const files = options.device === "cpu" ? await findFast(folder, precision) : undefined;
-  if (!files) return openPublic();
-  return withAlignment(await openFastLayout(files, dims, options, startOfTranscript), openPublic);
+  const fast = options.device === "cpu" ? await findFast(folder, precision) : undefined;
+  if (fast) return openFastLayout(fast, dims, options, startOfTranscript);
+  const files = graphFiles(folder, precision, options.device);
+  return openPublicLayout(files, dims, options, files.precision);
 }
 
 async function findFast(folder: string, precision: Precision | undefined) {
@@ -43,22 +40,4 @@ async function findFast(folder: string, precision: Precision | undefined) {
     if (files) return files;
   }
   return undefined;
-}
-
-/** Fused attention does not give its weights away, so word times come from the public graphs, opened when asked for. */
-function withAlignment(fast: WhisperGraph, openPublic: () => Promise<WhisperGraph>): WhisperGraph {
-  let opened: Promise<WhisperGraph> | undefined;
-  const whole = () => {
-    opened ??= openPublic();
-    return opened;
-  };
-  return {
-    ...fast,
-    givesAttentions: async () => (await whole()).givesAttentions(),
-    align: async (...request) => (await whole()).align(...request),
-    async close() {
-      await fast.close();
-      await (await opened)?.close();
-    },
-  };
 }

@@ -27,8 +27,6 @@ export interface MelSpectrogram {
    * @returns float32 [nMels, 3000]
    */
   window(seek: number, size: number, into?: Float32Array): Promise<Float32Array>;
-  /** The first 30 s as language detection sees them: [nMels, 3000], filled up with frames of silence. */
-  head(): Promise<Float32Array>;
   /** Gives the memory and disk space back. */
   close(): Promise<void>;
 }
@@ -115,7 +113,6 @@ export async function logMelSpectrogram(
     contentFrames: Math.floor(nSamples / HOP_LENGTH),
     durationSeconds: nSamples / SAMPLE_RATE,
     window,
-    head: () => window(0, N_FRAMES),
     close: () => store.close(),
   };
 }

@@ -1,4 +1,4 @@
-// A model's own configuration, read from its folder and checked: sizes, special token ids, suppress lists.
+// A model's own configuration, read from its folder and checked: sizes, languages, the heads that follow the words.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as z from "zod";
@@ -9,26 +9,12 @@ import type { ModelDimensions } from "./graph.ts";
 export interface ModelConfig {
   readonly dims: ModelDimensions;
   readonly isMultilingual: boolean;
-  /** Ids never sampled; what openai/whisper calls the non-speech tokens, and the special ones. */
-  readonly suppressTokens: readonly number[];
-  /** Ids not sampled as the first token of a window: the blank and end-of-text. */
-  readonly beginSuppressTokens: readonly number[];
-  /** Pairs of decoder layer and head whose cross-attention follows the words; empty when the model does not name them. */
+  /** Pairs of decoder layer and head whose cross-attention follows the words. */
   readonly alignmentHeads: readonly (readonly [layer: number, head: number])[];
-  /** Language token ids by ISO code ("en"), in the model's order; empty for an English-only model. */
-  readonly langToId: ReadonlyMap<string, number>;
-  /** Task token ids; absent for an English-only model. */
-  readonly taskToId: { readonly transcribe: number; readonly translate: number } | undefined;
-  readonly noTimestampsTokenId: number;
-  readonly decoderStartTokenId: number;
   readonly eosTokenId: number;
-  /** Start-of-previous, which opens the prompt; older exports leave it to the tokenizer. */
-  readonly prevSotTokenId: number | undefined;
 }
 
 const count = z.int().positive();
-const tokenId = z.int().nonnegative();
-const tokenIds = z.array(z.int()).nullish();
 
 const configFile = z.object({
   model_type: z.literal("whisper"),
@@ -41,21 +27,12 @@ const configFile = z.object({
   num_mel_bins: count,
   max_source_positions: count,
   max_target_positions: count,
-  decoder_start_token_id: tokenId,
-  eos_token_id: tokenId,
-  suppress_tokens: tokenIds,
-  begin_suppress_tokens: tokenIds,
+  eos_token_id: z.int().nonnegative(),
 });
 
 const generationFile = z.object({
   is_multilingual: z.boolean(),
-  lang_to_id: z.record(z.string(), tokenId).nullish(),
-  task_to_id: z.object({ transcribe: tokenId, translate: tokenId }).nullish(),
-  no_timestamps_token_id: tokenId,
-  prev_sot_token_id: tokenId.nullish(),
   alignment_heads: z.array(z.tuple([z.int(), z.int()])).nullish(),
-  suppress_tokens: tokenIds,
-  begin_suppress_tokens: tokenIds,
 });
 
 // The mel front end is openai/whisper's and nothing else, so a model trained on another one cannot be right.
@@ -108,36 +85,32 @@ export async function readModelConfig(folder: string): Promise<ModelConfig> {
       `${folder} holds the files of two models: ${preprocessor.feature_size} mel bins in preprocessor_config.json, ${config.num_mel_bins} in config.json; get the model's files again.`,
     );
   }
-  if (generation.is_multilingual && (!generation.lang_to_id || !generation.task_to_id)) {
-    throw new InferenceError(
-      "model_broken",
-      `${join(folder, "generation_config.json")} has no lang_to_id or task_to_id: get the file from a newer export of the model.`,
-    );
-  }
-  return {
-    dims: {
-      nMels: config.num_mel_bins,
-      nAudioCtx: config.max_source_positions,
-      nAudioState: config.d_model,
-      nAudioHead: config.encoder_attention_heads,
-      nAudioLayer: config.encoder_layers,
-      nVocab: config.vocab_size,
-      nTextCtx: config.max_target_positions,
-      nTextState: config.d_model,
-      nTextHead: config.decoder_attention_heads,
-      nTextLayer: config.decoder_layers,
-    },
-    isMultilingual: generation.is_multilingual,
-    suppressTokens: generation.suppress_tokens ?? config.suppress_tokens ?? [],
-    beginSuppressTokens: generation.begin_suppress_tokens ?? config.begin_suppress_tokens ?? [],
-    alignmentHeads: generation.alignment_heads ?? [],
-    langToId: new Map(
-      Object.entries(generation.lang_to_id ?? {}).map(([token, id]) => [token.replace(/^<\|(.*)\|>$/, "$1"), id]),
-    ),
-    taskToId: generation.task_to_id ?? undefined,
-    noTimestampsTokenId: generation.no_timestamps_token_id,
-    decoderStartTokenId: config.decoder_start_token_id,
-    eosTokenId: config.eos_token_id,
-    prevSotTokenId: generation.prev_sot_token_id ?? undefined,
+  const dims = {
+    nMels: config.num_mel_bins,
+    nAudioCtx: config.max_source_positions,
+    nAudioState: config.d_model,
+    nAudioHead: config.encoder_attention_heads,
+    nAudioLayer: config.encoder_layers,
+    nVocab: config.vocab_size,
+    nTextCtx: config.max_target_positions,
+    nTextState: config.d_model,
+    nTextHead: config.decoder_attention_heads,
+    nTextLayer: config.decoder_layers,
   };
+  const heads = generation.alignment_heads ?? [];
+  return {
+    dims,
+    isMultilingual: generation.is_multilingual,
+    alignmentHeads: heads.length > 0 ? heads : lastHalfOfHeads(dims),
+    eosTokenId: config.eos_token_id,
+  };
+}
+
+/** Where the model does not say which heads follow the words. Ref: openai/whisper model.py `alignment_heads`. */
+function lastHalfOfHeads(dims: ModelDimensions): [number, number][] {
+  const heads: [number, number][] = [];
+  for (let layer = Math.floor(dims.nTextLayer / 2); layer < dims.nTextLayer; layer++) {
+    for (let head = 0; head < dims.nTextHead; head++) heads.push([layer, head]);
+  }
+  return heads;
 }

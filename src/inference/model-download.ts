@@ -27,6 +27,8 @@ export interface PullOptions {
   readonly signal: AbortSignal;
   readonly onProgress?: (progress: Progress) => void;
   readonly env?: Environment;
+  /** Gives up when the list of files has not come by then. Default: several tries, over a quarter of a minute. */
+  readonly reachMs?: number;
   /** First wait after a failed try; doubles with each. */
   readonly backoffMs?: number;
 }
@@ -53,7 +55,9 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
   const { signal, env = process.env, backoffMs = 1000 } = options;
   const model = catalogModel(name);
   const source = modelSource(env, backoffMs);
-  const { repo, files, precision } = await chooseFiles(model, source, options);
+  const { repo, files, precision } = await withinReach(source.name, options, (reach) =>
+    chooseFiles(model, source, { ...options, signal: reach }),
+  );
 
   const path = join(modelsFolder(env), model.name);
   const unlock = await lock(path, model.name);
@@ -81,6 +85,26 @@ export async function pullModel(name: string, options: PullOptions): Promise<Pul
     return { name: model.name, path, repo, precision, fetchedBytes };
   } finally {
     await unlock();
+  }
+}
+
+/** @throws InferenceError download_failed when `reachMs` went by */
+async function withinReach<T>(
+  source: string,
+  { reachMs, signal }: Pick<PullOptions, "reachMs" | "signal">,
+  task: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  if (reachMs === undefined) return task(signal);
+  const late = AbortSignal.timeout(reachMs);
+  try {
+    return await task(AbortSignal.any([signal, late]));
+  } catch (cause) {
+    if (signal.aborted || !late.aborted) throw cause;
+    throw new InferenceError(
+      "download_failed",
+      `${source} cannot be reached: try again later, or set HF_ENDPOINT or EARSHOT_MIRROR to a place that holds the models.`,
+      { cause },
+    );
   }
 }
 

@@ -93,18 +93,9 @@ async function loadOn(
     dims: config.dims,
     tokenizer,
     graph,
-    alignmentHeads: config.alignmentHeads.length > 0 ? config.alignmentHeads : lastHalfOfHeads(config.dims),
+    alignmentHeads: config.alignmentHeads,
     transcribe: (source, transcribeOptions) => transcribe(whisper, source, transcribeOptions),
     close: () => graph.close(),
   };
   return whisper;
-}
-
-/** Where the model does not say which heads follow the words. Ref: openai/whisper model.py `alignment_heads`. */
-function lastHalfOfHeads(dims: AlignableModel["dims"]): [number, number][] {
-  const heads: [number, number][] = [];
-  for (let layer = Math.floor(dims.nTextLayer / 2); layer < dims.nTextLayer; layer++) {
-    for (let head = 0; head < dims.nTextHead; head++) heads.push([layer, head]);
-  }
-  return heads;
 }

@@ -36,7 +36,7 @@ describe("an optimised model", () => {
     expect(figures(fast.transcript.segments)).toEqual(figures(publicly.transcript.segments));
   });
 
-  it("still gives word times, from the public graphs", async () => {
+  it("gives the same word times", async () => {
     const options = { wordTimestamps: true };
     const [fast, publicly] = [await run(folder, options), await run("demo", options)];
     const words = fast.transcript.segments.flatMap((segment) => segment.words ?? []);

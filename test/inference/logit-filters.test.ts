@@ -1,5 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { applyTimestampRules, logSumExp, suppressBlank, suppressTokens } from "../../src/inference/logit-filters.ts";
+import {
+  logSumExp,
+  pairTimestamps,
+  preferTimestamps,
+  suppressBlank,
+  suppressTokens,
+  tabulate,
+} from "../../src/inference/logit-filters.ts";
 
 // A small vocabulary: text 0–9, eot 10, sot 11, notimestamps 12, timestamps 13–32.
 const tokenizer = { encode: () => [3], eot: 10, noTimestamps: 12, timestampBegin: 13 };
@@ -26,11 +33,11 @@ describe("suppressed tokens", () => {
 });
 
 describe("timestamp rules", () => {
-  const rules = applyTimestampRules(tokenizer, 4);
+  const rules = pairTimestamps(tokenizer, 4);
 
   it("begin with a timestamp that is not later than the latest allowed", () => {
     expect(allowed(rules, [])).toEqual(range(13, 18));
-    expect(allowed(applyTimestampRules(tokenizer, undefined), [])).toEqual(range(13, NVOCAB));
+    expect(allowed(pairTimestamps(tokenizer, undefined), [])).toEqual(range(13, NVOCAB));
   });
 
   it("want text after the opening timestamp", () => {
@@ -48,11 +55,22 @@ describe("timestamp rules", () => {
   it("choose a timestamp when all of them together are likelier than any text token", () => {
     const logits = new Float32Array(NVOCAB).fill(0);
     logits[5] = 2;
-    rules(logits, [13, 5]);
+    preferTimestamps(tokenizer)(logits, [13, 5]);
     // 19 timestamps at e^0 outweigh one text token at e^2.
     expect(logits[5]).toBe(Number.NEGATIVE_INFINITY);
     expect(logits[20]).toBe(0);
   });
+});
+
+it("tabulates by state what the filters forbid whatever the times so far", () => {
+  const filters = [suppressTokens([4]), suppressBlank(tokenizer), pairTimestamps(tokenizer, 4)];
+  const masks = tabulate(filters, tokenizer.timestampBegin, NVOCAB);
+  const open = (state: number) => range(0, NVOCAB).filter((token) => masks[state * NVOCAB + token] === 0);
+  const text = range(0, 12).filter((token) => token !== 4);
+  expect(open(0)).toEqual(range(13, 18));
+  expect(open(1)).toEqual([...text, ...range(13, NVOCAB)]);
+  expect(open(2)).toEqual([10, 11, ...range(13, NVOCAB)]);
+  expect(open(3)).toEqual(text);
 });
 
 describe("logSumExp", () => {

@@ -231,48 +231,24 @@ describe("readModelConfig", () => {
       nTextHead: config.decoder_attention_heads,
       nTextLayer: config.decoder_layers,
     });
-    expect(read.langToId.get("en")).toBe(generation.lang_to_id["<|en|>"]);
-    expect(read.langToId.size).toBe(Object.keys(generation.lang_to_id).length);
-    expect(read.taskToId).toEqual(generation.task_to_id);
-    expect(read.suppressTokens).toEqual(generation.suppress_tokens);
-    expect(read.noTimestampsTokenId).toBe(generation.no_timestamps_token_id);
-    expect(read.decoderStartTokenId).toBe(config.decoder_start_token_id);
     expect(read.eosTokenId).toBe(config.eos_token_id);
     expect(read.alignmentHeads).toEqual(generation.alignment_heads);
     expect(read.isMultilingual).toBe(true);
   });
 
-  it("reads an English-only model, and an older one that keeps its suppress lists in config.json", async () => {
-    const path = await changed("generation_config.json", {
-      is_multilingual: false,
-      lang_to_id: undefined,
-      task_to_id: undefined,
-      suppress_tokens: undefined,
-      begin_suppress_tokens: null,
-      alignment_heads: undefined,
-      prev_sot_token_id: undefined,
-    });
-    const config = await demoJson("config.json");
-    expect(await readModelConfig(path)).toMatchObject({
-      isMultilingual: false,
-      langToId: new Map(),
-      taskToId: undefined,
-      suppressTokens: config.suppress_tokens,
-      beginSuppressTokens: config.begin_suppress_tokens,
-      alignmentHeads: [],
-      prevSotTokenId: undefined,
-    });
+  it("reads an English-only model, and one that does not name its alignment heads: then it is the later half", async () => {
+    const path = await changed("generation_config.json", { is_multilingual: false, alignment_heads: undefined });
+    const read = await readModelConfig(path);
+    expect(read.isMultilingual).toBe(false);
+    const { nTextLayer, nTextHead } = read.dims;
+    expect(read.alignmentHeads).toHaveLength(Math.ceil(nTextLayer / 2) * nTextHead);
+    expect(read.alignmentHeads[0]).toEqual([Math.floor(nTextLayer / 2), 0]);
   });
 
   it.each([
     ["config.json", { model_type: "wav2vec2" }, /config\.json is not that of a Whisper model \(model_type: /],
     ["config.json", { d_model: "192" }, /\(d_model: /],
-    ["generation_config.json", { no_timestamps_token_id: undefined }, /\(no_timestamps_token_id: /],
-    [
-      "generation_config.json",
-      { lang_to_id: null },
-      /has no lang_to_id or task_to_id: get the file from a newer export/,
-    ],
+    ["generation_config.json", { is_multilingual: undefined }, /\(is_multilingual: /],
     ["preprocessor_config.json", { sampling_rate: 8000 }, /\(sampling_rate: /],
     ["preprocessor_config.json", { feature_size: 3 }, /holds the files of two models: 3 mel bins/],
   ])("says in one sentence what is wrong with %s %j", async (file, changes, message) => {

@@ -48,7 +48,7 @@ async function melOf(file: string, nMels = whisper.dims.nMels) {
 
 async function listenTo(file: string): Promise<AudioFeatures> {
   const mel = await melOf(file);
-  const features = await whisper.graph.encode(await mel.head(), 1);
+  const features = await whisper.graph.encode(await mel.window(0, N_FRAMES), 1);
   await mel.close();
   return features;
 }

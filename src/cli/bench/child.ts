@@ -5,7 +5,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { InferenceError, UserError } from "../../core/errors.ts";
 import type { Precision } from "../../inference/model-files.ts";
-import type { FastPrecision } from "../../inference/onnx/fast-layout-writer.ts";
+import type { FastPrecision } from "../../inference/onnx/fused-pass.ts";
 import type { Device } from "../../inference/session.ts";
 import { peakMemory } from "./peak-memory.ts";
 import type { Engine, Round, Speech, SpeechFiles } from "./work.ts";

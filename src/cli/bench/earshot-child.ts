@@ -15,10 +15,14 @@ import { loadTokenizer } from "../../inference/tokenizer.ts";
 import { collect, transcribe } from "../../inference/transcribe.ts";
 import type { ChildOptions } from "./child.ts";
 import { answerParent, type ChildEngine } from "./child-loop.ts";
-import { operatorClock, timed } from "./stopwatch.ts";
+import { timed } from "./stopwatch.ts";
 import { noise, PROMPT_TOKENS, type Round, type Speech, type SpeechFiles, TOKENS, WINDOW_TOKENS } from "./work.ts";
 
-const clock = operatorClock(import.meta.url);
+/** Time spent in the graphs since the process began. */
+let inGraphsMs = 0;
+const onRun = (milliseconds: number) => {
+  inGraphsMs += milliseconds;
+};
 
 async function load(options: ChildOptions): Promise<ChildEngine> {
   const { dims, isMultilingual, alignmentHeads } = await readModelConfig(options.folder);
@@ -38,14 +42,14 @@ async function openGraphs({ folder, device, threads, graphs }: ChildOptions, dim
   if (graphs.layout === "public") {
     const files = graphFiles(folder, graphs.precision, device);
     return {
-      graph: await openPublicLayout(files, dims, { device, threads }, files.precision),
+      graph: await openPublicLayout(files, dims, { device, threads, onRun }, files.precision),
       bytes: weightBytes(files),
     };
   }
   const files = await findFastLayout(folder, graphs.precision);
   if (files === undefined) throw new Error(`${folder} has no fast layout`);
   return {
-    graph: await openFastLayout(files, dims, { device, threads }, sot),
+    graph: await openFastLayout(files, dims, { device, threads, onRun }, sot),
     bytes: folderBytes(dirname(files.encoder)),
   };
 }
@@ -73,12 +77,12 @@ async function round(model: AlignableModel): Promise<Round> {
   const [, many] = await timed(() => decodeTokens(1 + TOKENS, []));
   const [, prompt] = await timed(() => decodeTokens(1, text));
 
-  const before = clock.elapsedMs;
+  const before = inGraphsMs;
   const [, window] = await timed(async () => {
     await model.graph.encode(await firstWindow(model, samples), 1);
     await decodeTokens(WINDOW_TOKENS, text);
   });
-  const outside = 1 - (clock.elapsedMs - before) / window;
+  const outside = 1 - (inGraphsMs - before) / window;
   return { mel: melMs, encode, token: (many - one) / TOKENS, prompt, window, outside };
 }
 

@@ -1,4 +1,4 @@
-// Time spent inside onnxruntime, whoever calls it: Earshot or another package of this process.
+// Time spent inside the onnxruntime that another package calls.
 
 import { createRequire } from "node:module";
 
@@ -10,8 +10,8 @@ export interface OperatorClock {
 }
 
 /**
- * Sees every session of the onnxruntime that a module at `path` would get. Its class is patched rather than Earshot's
- * own session.ts, because a library that is compared must be measured in the same way.
+ * Sees every session of the onnxruntime that a module at `path` would get. Its class is patched, because a package that
+ * is compared does not say how long its graphs ran, as Earshot's own session.ts does.
  */
 export function operatorClock(path: string): OperatorClock {
   const clock = { elapsedMs: 0 };

@@ -1,23 +1,25 @@
 // Whisper's forward pass in onnxruntime's fused operators: the encoder, the audio's keys and values, and the decoder.
 
 import type { ModelDimensions } from "../graph.ts";
+import { type FastPrecision, FusedPass } from "./fused-pass.ts";
 import { bytesOf, GraphBuilder } from "./graph-builder.ts";
+import { LoopBuilder, type Value } from "./loop-builder.ts";
 import { DataType, type OnnxModel } from "./model-proto.ts";
-import { elementCount, type Parameter, type Parameters, transpose } from "./parameters.ts";
-import { BLOCK, quantizeBlocks, quantizeRows } from "./quantization.ts";
-
-/** What the weights of the linear layers are kept in; all else is float32. */
-export type FastPrecision = "float32" | "int8" | "int4";
+import type { Parameters } from "./parameters.ts";
+import { CHOICE_INPUTS, CHOICE_OUTPUTS, chooseToken } from "./token-choice-writer.ts";
 
 const OPSETS = new Map([
   ["", 17],
   ["com.microsoft", 1],
 ]);
-const EPSILON = { epsilon: { float: 1e-5 } };
 
-/** The graphs by their file names. */
+/**
+ * The graphs by their file names.
+ * @param alignmentLayers decoder layers whose cross-attention is to be read for word times
+ */
 export function fastModels(
   dims: ModelDimensions,
+  alignmentLayers: readonly number[],
   parameters: Parameters,
   precision: FastPrecision,
 ): ReadonlyMap<string, OnnxModel> {
@@ -26,7 +28,7 @@ export function fastModels(
   return new Map([
     ["encoder.onnx", encoderModel(dims, parameters, manyRows)],
     ["audio_cache.onnx", audioCacheModel(dims, parameters, manyRows)],
-    ["decoder.onnx", decoderModel(dims, parameters, precision)],
+    ["decoder.onnx", decoderModel(dims, alignmentLayers, parameters, precision)],
   ]);
 }
 
@@ -70,50 +72,94 @@ function audioCacheModel(dims: ModelDimensions, parameters: Parameters, precisio
   return { graph: graph.build(), opsets: OPSETS };
 }
 
-/** New tokens after those in the cache; logits for the asked positions only. */
-function decoderModel(dims: ModelDimensions, parameters: Parameters, precision: FastPrecision): OnnxModel {
+/**
+ * The decoder with the choice of the next token, as a loop. Each turn reads the tokens that the cache does not hold yet,
+ * computes logits for the wanted positions, and samples one token, which is what the next turn reads.
+ */
+function decoderModel(
+  dims: ModelDimensions,
+  alignmentLayers: readonly number[],
+  parameters: Parameters,
+  precision: FastPrecision,
+): OnnxModel {
   const graph = new GraphBuilder("decoder");
-  const pass = new FusedPass(graph, parameters, precision);
   const { nAudioCtx, nTextHead, nTextState, nVocab } = dims;
   const headState = nTextState / nTextHead;
-  const tokens = graph.input("tokens", DataType.int64, ["rows", "new"]);
-  const positions = graph.input("positions", DataType.int64, ["new"]);
-  const wanted = graph.input("wanted", DataType.int64, ["wanted"]);
+  const { float32, int64 } = DataType;
+  const inputs: Value[] = [
+    { name: "turns", type: int64, shape: [] },
+    { name: "tokens", type: int64, shape: ["rows", "new"] },
+    { name: "wanted", type: int64, shape: ["wanted"] },
+    ...CHOICE_INPUTS,
+  ];
+  const cacheShape = (length: string) => ["rows", nTextHead, length, headState];
   for (const name of textCacheNames(dims)) {
-    graph.input(`past_${name}`, DataType.float32, ["rows", nTextHead, "past", headState]);
-    graph.output(`present_${name}`, DataType.float32, ["rows", nTextHead, "total", headState]);
+    inputs.push({ name: `past_${name}`, type: float32, shape: cacheShape("past") });
   }
   for (const name of audioCacheNames(dims)) {
-    graph.input(name, DataType.float32, ["audios", nTextHead, nAudioCtx, headState]);
+    inputs.push({ name, type: float32, shape: ["audios", nTextHead, nAudioCtx, headState] });
   }
-  const nAudio = graph.op("Shape", [audioCacheNames(dims)[0]!], { start: 0, end: 1 });
-  const perAudio = graph.op("Concat", [nAudio, graph.ints(-1, nTextState)], { axis: 0 });
-  const perRow = graph.op("Concat", [graph.op("Shape", [tokens]), graph.ints(nTextState)], { axis: 0 });
+  for (const { name, type, shape } of inputs) graph.input(name, type, shape);
 
-  let x = graph.op("Add", [
-    pass.embed(tokens),
-    graph.op("Gather", [pass.parameter("model.decoder.embed_positions.weight"), positions]),
-  ]);
+  const outputs: Value[] = [...CHOICE_OUTPUTS];
+  const loop = new LoopBuilder(graph, "step");
+  const { body } = loop;
+  const carry = (value: Value, first: string) => {
+    outputs.push({ ...value, name: `final_${value.name}` });
+    return loop.carry(value, first);
+  };
+  const none = (...shape: number[]) => graph.weight(`none[${shape}]`, float32, shape, bytesOf(new Float32Array(0)));
+  const tokens = loop.carry({ name: "tokens", type: int64, shape: ["rows", "read"] }, "tokens");
+  const wanted = loop.carry({ name: "wanted", type: int64, shape: ["asked"] }, "wanted");
+  loop.handOn("wanted", body.op("Identity", [body.ints(0)]));
+  for (const name of textCacheNames(dims)) {
+    carry({ name, type: float32, shape: cacheShape("length") }, `past_${name}`);
+    loop.handOn(name, `present_${name}`);
+  }
+
+  const pass = new FusedPass(body, parameters, precision);
+  const nAudio = body.op("Shape", [audioCacheNames(dims)[0]!], { start: 0, end: 1 });
+  const perAudio = body.op("Concat", [nAudio, body.ints(-1, nTextState)], { axis: 0 });
+  const perRow = body.op("Concat", [body.op("Shape", [tokens]), body.ints(nTextState)], { axis: 0 });
+  const nPast = body.op("Shape", ["before_text.0.key"], { start: 2, end: 3 });
+  const nTotal = body.op("Add", [nPast, body.op("Shape", [tokens], { start: 1, end: 2 })]);
+  const positions = pass.parameter("model.decoder.embed_positions.weight");
+  let x = body.op("Add", [pass.embed(tokens), body.op("Slice", [positions, nPast, nTotal, body.ints(0)])]);
   let normed = pass.layerNorm(x, "model.decoder.layers.0.self_attn_layer_norm");
   for (let i = 0; i < dims.nTextLayer; i++) {
     const layer = `model.decoder.layers.${i}`;
-    const attended = pass.causalAttention(pass.queryKeyValue(normed, `${layer}.self_attn`), nTextHead, `text.${i}`);
+    const query = pass.scaledQuery(normed, `${layer}.self_attn`, headState);
+    const keyValue = ["k_proj", "v_proj"].map((name) => pass.linear(normed, `${layer}.self_attn.${name}`));
+    const attended = pass.causalAttention([query, ...keyValue], nTextHead, `text.${i}`);
     const out = pass.linear(attended, `${layer}.self_attn.out_proj`);
     [x, normed] = pass.addAndNorm(x, out, `${layer}.encoder_attn_layer_norm`);
 
     // Rows that listen to the same audio stand in one long row: its keys and values are read once for all of them.
-    const crossQuery = graph.op("Reshape", [pass.linear(normed, `${layer}.encoder_attn.q_proj`), perAudio]);
-    const heard = pass.attention([crossQuery, `audio.${i}.key`, `audio.${i}.value`], nTextHead);
-    const crossOut = pass.linear(graph.op("Reshape", [heard, perRow]), `${layer}.encoder_attn.out_proj`);
+    const crossQuery = body.op("Reshape", [pass.scaledQuery(normed, `${layer}.encoder_attn`, headState), perAudio]);
+    const audio = [crossQuery, `audio.${i}.key`, `audio.${i}.value`];
+    const follows = alignmentLayers.includes(i);
+    const heard = follows
+      ? pass.attentionWithScores(audio, nTextHead, scoresName(i))
+      : pass.scaledAttention(audio, nTextHead);
+    if (follows) {
+      const shape = ["audios", nTextHead, "queries", nAudioCtx];
+      carry({ name: scoresName(i), type: float32, shape }, none(1, nTextHead, 0, nAudioCtx));
+      loop.handOn(scoresName(i), scoresName(i));
+    }
+    const crossOut = pass.linear(body.op("Reshape", [heard, perRow]), `${layer}.encoder_attn.out_proj`);
     [x, normed] = pass.addAndNorm(x, crossOut, `${layer}.final_layer_norm`);
 
     const next =
       i + 1 < dims.nTextLayer ? `model.decoder.layers.${i + 1}.self_attn_layer_norm` : "model.decoder.layer_norm";
     [x, normed] = pass.addAndNorm(x, pass.mlp(normed, layer), next);
   }
-  const asked = graph.op("Gather", [normed, wanted], { axis: 1 });
-  graph.node("Identity", [pass.unembed(asked)], ["logits"]);
-  graph.output("logits", DataType.float32, ["rows", "wanted", nVocab]);
+  const logits = pass.unembed(body.op("Gather", [normed, wanted], { axis: 1 }));
+  carry({ name: "logits", type: float32, shape: ["rows", "asked", nVocab] }, none(1, 0, nVocab));
+  loop.handOn("logits", logits);
+  const { token, goesOn } = chooseToken(graph, loop, dims, logits);
+  loop.handOn("tokens", token);
+  loop.finish("turns", goesOn);
+  for (const { name, type, shape } of outputs) graph.output(name, type, shape);
   return { graph: graph.build(), opsets: OPSETS };
 }
 
@@ -122,7 +168,7 @@ export function audioCacheNames(dims: ModelDimensions): string[] {
   return cacheNames("audio", dims);
 }
 
-/** To be prefixed with past_ or present_. */
+/** The keys and values of the text so far: "past_text.0.key" goes in and "final_text.0.key" comes out. */
 export function textCacheNames(dims: ModelDimensions): string[] {
   return cacheNames("text", dims);
 }
@@ -131,136 +177,7 @@ function cacheNames(kind: string, dims: ModelDimensions): string[] {
   return Array.from({ length: dims.nTextLayer }, (_, i) => [`${kind}.${i}.key`, `${kind}.${i}.value`]).flat();
 }
 
-/** The parts of the forward pass, fused as far as onnxruntime has operators for it. */
-class FusedPass {
-  readonly #graph: GraphBuilder;
-  readonly #parameters: Parameters;
-  readonly #precision: FastPrecision;
-
-  constructor(graph: GraphBuilder, parameters: Parameters, precision: FastPrecision) {
-    this.#graph = graph;
-    this.#parameters = parameters;
-    this.#precision = precision;
-  }
-
-  parameter(name: string): string {
-    const parameter = this.#get(name);
-    return this.#bytes(name, DataType.float32, parameter.shape, () => parameter.float32());
-  }
-
-  conv(x: string, module: string, stride: number): string {
-    const inputs = [x, this.parameter(`${module}.weight`), this.parameter(`${module}.bias`)];
-    return this.#graph.op("Conv", inputs, { kernel_shape: [3], strides: [stride], pads: [1, 1] });
-  }
-
-  gelu(x: string): string {
-    return this.#graph.op("com.microsoft.Gelu", [x]);
-  }
-
-  layerNorm(x: string, module: string): string {
-    const inputs = [x, this.parameter(`${module}.weight`), this.parameter(`${module}.bias`)];
-    return this.#graph.op("LayerNormalization", inputs, { axis: -1, ...EPSILON });
-  }
-
-  /** @returns x + y, and its normalisation */
-  addAndNorm(x: string, y: string, module: string): [sum: string, normed: string] {
-    const inputs = [x, y, this.parameter(`${module}.weight`), this.parameter(`${module}.bias`)];
-    const [sum, normed] = [`${module}/sum`, `${module}/normed`];
-    this.#graph.node("com.microsoft.SkipLayerNormalization", inputs, [normed, "", "", sum], EPSILON);
-    return [sum, normed];
-  }
-
-  linear(x: string, module: string): string {
-    const product = this.#product(x, `${module}.weight`);
-    return this.#parameters.has(`${module}.bias`)
-      ? this.#graph.op("Add", [product, this.parameter(`${module}.bias`)])
-      : product;
-  }
-
-  mlp(x: string, layer: string): string {
-    const hidden = this.#product(x, `${layer}.fc1.weight`);
-    const activated = this.#graph.op("com.microsoft.BiasGelu", [hidden, this.parameter(`${layer}.fc1.bias`)]);
-    return this.linear(activated, `${layer}.fc2`);
-  }
-
-  /** The three inputs of an attention to the sequence itself. */
-  queryKeyValue(x: string, module: string): string[] {
-    return ["q_proj", "k_proj", "v_proj"].map((name) => this.linear(x, `${module}.${name}`));
-  }
-
-  attention(queryKeyValue: readonly string[], heads: number): string {
-    return this.#graph.op("com.microsoft.MultiHeadAttention", queryKeyValue, { num_heads: heads });
-  }
-
-  causalAttention(queryKeyValue: readonly string[], heads: number, cache: string): string {
-    const output = `${cache}/attended`;
-    this.#graph.node(
-      "com.microsoft.MultiHeadAttention",
-      [...queryKeyValue, "", "", "", `past_${cache}.key`, `past_${cache}.value`],
-      [output, `present_${cache}.key`, `present_${cache}.value`],
-      { num_heads: heads, unidirectional: 1 },
-    );
-    return output;
-  }
-
-  embed(tokens: string): string {
-    const name = "model.decoder.embed_tokens.weight";
-    const graph = this.#graph;
-    if (this.#precision === "float32") return graph.op("Gather", [this.parameter(name), tokens]);
-    const { float32, shape } = this.#get(name);
-    const rows = shape[0]!;
-    const quantized = () => quantizeRows(float32(), rows);
-    const table = this.#bytes(`${name}/rows`, DataType.int8, shape, () => quantized().values);
-    const scales = this.#bytes(`${name}/row_scales`, DataType.float32, [rows, 1], () => quantized().scales);
-    const row = graph.op("Cast", [graph.op("Gather", [table, tokens])], { to: DataType.float32 });
-    return graph.op("Mul", [row, graph.op("Gather", [scales, tokens])]);
-  }
-
-  unembed(x: string): string {
-    return this.#product(x, "model.decoder.embed_tokens.weight");
-  }
-
-  /** x times the transposed weight: [.., in] -> [.., out] */
-  #product(x: string, name: string): string {
-    const { float32, shape } = this.#get(name);
-    const [outputs, inputs] = [shape[0]!, shape[1]!];
-    const graph = this.#graph;
-    switch (this.#precision) {
-      case "float32": {
-        const read = () => transpose(float32(), outputs, inputs);
-        return graph.op("MatMul", [x, this.#bytes(`${name}/T`, DataType.float32, [inputs, outputs], read)]);
-      }
-      case "int8": {
-        const read = () => {
-          const { scales, values } = quantizeRows(float32(), outputs);
-          return { scales, values: transpose(values, outputs, inputs) };
-        };
-        const weight = this.#bytes(`${name}/int8`, DataType.int8, [inputs, outputs], () => read().values);
-        const scales = this.#bytes(`${name}/scales`, DataType.float32, [outputs], () => read().scales);
-        return graph.op("com.microsoft.DynamicQuantizeMatMul", [x, weight, scales]);
-      }
-      case "int4": {
-        const blocks = inputs / BLOCK;
-        const read = () => quantizeBlocks(float32());
-        const weight = this.#bytes(`${name}/int4`, DataType.uint8, [outputs, blocks, BLOCK / 2], () => read().values);
-        const scales = this.#bytes(`${name}/scales`, DataType.float32, [outputs * blocks], () => read().scales);
-        // Accuracy level 4: the input is rounded to 8 bits, so that integers are multiplied.
-        const sizes = { K: inputs, N: outputs, bits: 4, block_size: BLOCK, accuracy_level: 4 };
-        return graph.op("com.microsoft.MatMulNBits", [x, weight, scales], sizes);
-      }
-      default:
-        return this.#precision satisfies never;
-    }
-  }
-
-  #bytes(name: string, dataType: number, shape: readonly number[], read: () => ArrayBufferView): string {
-    const byteLength = elementCount(shape) * (dataType === DataType.float32 ? 4 : 1);
-    return this.#graph.weight(name, dataType, shape, { byteLength, read: () => bytesOf(read()).read() });
-  }
-
-  #get(name: string): Parameter {
-    const parameter = this.#parameters.get(name);
-    if (!parameter) throw new RangeError(`there is no parameter ${name}`);
-    return parameter;
-  }
+/** A layer's products of queries and keys over the audio. Comes out as "final_scores.2". */
+export function scoresName(layer: number): string {
+  return `scores.${layer}`;
 }

@@ -6,12 +6,13 @@ import { mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { InferenceError } from "../../core/errors.ts";
 import { readModelConfig } from "../model-config.ts";
-import { type FastPrecision, fastModels } from "./fast-layout-writer.ts";
+import { fastModels } from "./fast-layout-writer.ts";
+import type { FastPrecision } from "./fused-pass.ts";
 import { writeModel } from "./model-file.ts";
 import { readWeights, sourceFiles } from "./weights.ts";
 
 /** To be raised when the graphs change, so that older ones are made anew. */
-const LAYOUT_VERSION = 1;
+const LAYOUT_VERSION = 2;
 const SAMPLES = 64;
 const SAMPLE_BYTES = 16384;
 
@@ -31,7 +32,8 @@ export async function optimizeModel(
   folder: string,
   { precision }: { readonly precision: FastPrecision },
 ): Promise<void> {
-  const { dims } = await readModelConfig(folder);
+  const { dims, alignmentHeads } = await readModelConfig(folder);
+  const alignmentLayers = [...new Set(alignmentHeads.map(([layer]) => layer))];
   const target = await layoutFolder(folder, precision);
   if (existsSync(target)) return;
   const parent = join(folder, "onnx", "earshot");
@@ -39,7 +41,7 @@ export async function optimizeModel(
   try {
     const parameters = readWeights(folder, dims);
     await mkdir(unfinished, { recursive: true });
-    for (const [name, model] of fastModels(dims, parameters, precision)) {
+    for (const [name, model] of fastModels(dims, alignmentLayers, parameters, precision)) {
       await writeModel(join(unfinished, name), model);
     }
     await rename(unfinished, target);
