@@ -38,13 +38,12 @@ export type GlossaryChange =
   | { readonly kind: "prompt"; readonly text: string }
   | { readonly kind: "used"; readonly terms: readonly string[] };
 
-/** The glossary as a channel would see it after a change at one level: what a channel has hides the workspace's. */
+/** The glossary as the channel would see it after a change: what it has itself hides the workspace's of the same name. */
 export function withChange(glossary: Glossary, level: Level, change: GlossaryChange): Glossary {
   switch (change.kind) {
     case "add": {
-      const changed = new Set(change.terms.map(({ text }) => folded(text)));
       const added = change.terms.map((term): Term => ({ ...term, level, uses: 0 }));
-      return { ...glossary, terms: [...glossary.terms.filter(({ text }) => !changed.has(folded(text))), ...added] };
+      return { ...glossary, terms: merged(glossary.terms, added, level, ({ text }) => text) };
     }
     case "remove": {
       const removed = new Set(change.terms.map(folded));
@@ -54,9 +53,10 @@ export function withChange(glossary: Glossary, level: Level, change: GlossaryCha
       };
     }
     case "pairs": {
-      const gone = new Set([...change.remove, ...change.add.map(({ wrong }) => wrong)].map(folded));
+      const removed = new Set(change.remove.map(folded));
+      const kept = glossary.pairs.filter((pair) => pair.level !== level || !removed.has(folded(pair.wrong)));
       const added = change.add.map((pair): ReplacementPair => ({ ...pair, level }));
-      return { ...glossary, pairs: [...glossary.pairs.filter(({ wrong }) => !gone.has(folded(wrong))), ...added] };
+      return { ...glossary, pairs: merged(kept, added, level, ({ wrong }) => wrong) };
     }
     case "prompt":
       return { ...glossary, prompt: change.text };
@@ -65,6 +65,28 @@ export function withChange(glossary: Glossary, level: Level, change: GlossaryCha
     default:
       return change satisfies never;
   }
+}
+
+function merged<Entry extends { readonly level: Level }>(
+  before: readonly Entry[],
+  added: readonly Entry[],
+  level: Level,
+  nameOf: (entry: Entry) => string,
+): Entry[] {
+  const names = new Set(added.map((entry) => folded(nameOf(entry))));
+  const own = before.filter((entry) => entry.level === "channel");
+  const owned = new Set(own.map((entry) => folded(nameOf(entry))));
+  return level === "channel"
+    ? [
+        ...own.filter((entry) => !names.has(folded(nameOf(entry)))),
+        ...added,
+        ...before.filter((entry) => entry.level === "workspace" && !names.has(folded(nameOf(entry)))),
+      ]
+    : [
+        ...own,
+        ...before.filter((entry) => entry.level === "workspace" && !names.has(folded(nameOf(entry)))),
+        ...added.filter((entry) => !owned.has(folded(nameOf(entry)))),
+      ];
 }
 
 /** Words that make Whisper keep such words. Ref: OpenAI's speech-to-text guide, "Prompting". */
@@ -129,6 +151,7 @@ function inOrder(terms: readonly Term[], chosen: readonly Term[]): Term[] {
   return terms.filter((term) => set.has(term));
 }
 
-function folded(text: string): string {
+/** What tells terms and pairs apart. */
+export function folded(text: string): string {
   return text.normalize("NFC").trim().replace(/\s+/g, " ").toLowerCase();
 }

@@ -2,6 +2,7 @@
 import type { Intake } from "./intake.ts";
 import * as messages from "./messages.ts";
 import type { JobQueue, Listener, Press, SettingsStore, TranscriptStore } from "./ports.ts";
+import type { Recording } from "./recording.ts";
 import { outputFile } from "./render/files.ts";
 import type { Reply } from "./reply.ts";
 import { mayEdit } from "./rights.ts";
@@ -15,8 +16,9 @@ export interface PressParts {
 }
 
 export function createPress({ queue, transcripts, settings, intake, wake }: PressParts): Listener["press"] {
-  async function isAllowed(press: Press, author: string): Promise<boolean> {
-    return press.actor.user === author || (await mayEdit(press.actor, press.place, settings));
+  /** By the settings of where the recording is from: the button may stand in a direct message. */
+  async function isAllowed({ actor }: Press, { place }: Recording): Promise<boolean> {
+    return actor.user === place.user || (await mayEdit(actor, place, settings));
   }
 
   return async (press) => {
@@ -26,7 +28,7 @@ export function createPress({ queue, transcripts, settings, intake, wake }: Pres
       case "retry": {
         const job = await queue.get(jobId);
         if (job === undefined) return words(messages.jobIsGone);
-        if (!(await isAllowed(press, job.recording.place.user))) return words(messages.notYours);
+        if (!(await isAllowed(press, job.recording))) return words(messages.notYours);
         if (action === "cancel") return (await intake.cancel(jobId)) ? undefined : words(messages.jobHasEnded);
         if (!(await queue.retry(jobId))) return words(messages.jobHasEnded);
         wake();
@@ -35,15 +37,18 @@ export function createPress({ queue, transcripts, settings, intake, wake }: Pres
       case "delete": {
         const stored = await transcripts.get(jobId);
         if (stored === undefined) return words(messages.transcriptIsGone);
-        if (!(await isAllowed(press, stored.recording.place.user))) return words(messages.notYours);
+        if (!(await isAllowed(press, stored.recording))) return words(messages.notYours);
         await transcripts.forget({ jobId }, press.actor.user);
         return words(messages.forgotten(stored.recording));
       }
       case "translate": {
         const stored = await transcripts.get(jobId);
         if (stored === undefined) return words(messages.transcriptIsGone);
-        const reception = await intake.ask(stored.recording, { translate: true }, press.actor, stored.recording.place);
-        return reception.kind === "refused" ? reception.reply : undefined;
+        const { language } = stored.plan;
+        const request = { translate: true, ...(language === undefined ? {} : { language }) };
+        const reception = await intake.ask(stored.recording, request, press.actor, stored.recording.place);
+        if (reception.kind === "refused") return reception.reply;
+        return reception.kind === "duplicate" ? words(messages.startedJob(stored.recording, true)) : undefined;
       }
       default: {
         const stored = await transcripts.get(jobId);

@@ -117,4 +117,13 @@ describe.skipIf(executablePath === undefined)("in a browser (skipped where there
     expect(complaints).toEqual([]);
     await page.close();
   }, 60_000);
+
+  it("fits on a phone", async () => {
+    const { page } = await opened(renderHtml(stored, voiceNote));
+    await page.setViewportSize({ width: 360, height: 640 });
+    const right =
+      "Math.max(...Array.from(document.querySelectorAll('body *'), (e) => e.getBoundingClientRect().right))";
+    expect(await page.evaluate<number>(right)).toBeLessThanOrEqual(360);
+    await page.close();
+  }, 60_000);
 });

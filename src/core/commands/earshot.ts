@@ -2,6 +2,7 @@
 import { UserError } from "../errors.ts";
 import * as messages from "../messages.ts";
 import type { Invocation, SearchHit } from "../ports.ts";
+import { scopeKey } from "../recording.ts";
 import type { Reply } from "../reply.ts";
 import { mayEdit } from "../rights.ts";
 import { helpFor } from "./help.ts";
@@ -45,7 +46,7 @@ async function stats({ place }: Invocation, { transcripts, cloudPricePerMinute, 
   const hours = (seconds: number) => `${(seconds / 3600).toFixed(1)} h`;
   const price = (seconds: number) => `$${((seconds / 60) * cloudPricePerMinute).toFixed(2)}`;
   return [
-    `Transcribed: ${hours(all.audioSeconds)} in ${all.recordings} recordings, ${hours(month.audioSeconds)} of them in the last 30 days.`,
+    `Transcribed: ${hours(all.audioSeconds)} in ${all.recordings === 1 ? "1 recording" : `${all.recordings} recordings`}, ${hours(month.audioSeconds)} of them in the last 30 days.`,
     ...(month.medianWaitMs === undefined
       ? []
       : [`Wait, from the recording to its text: ${messages.roughly(month.medianWaitMs / 1000)} in the median.`]),
@@ -56,7 +57,7 @@ async function stats({ place }: Invocation, { transcripts, cloudPricePerMinute, 
 async function search(words: readonly string[], { place }: Invocation, { transcripts }: CommandParts): Promise<string> {
   const query = words.join(" ");
   if (!/[\p{L}\p{N}]/u.test(query)) {
-    throw new UserError("bad_option", "Which words? For example: /earshot search deadline friday");
+    throw new UserError("bad_option", "Which words? For example: `/earshot search deadline friday`");
   }
   const hits = await transcripts.search(place, query, MOST_HITS + 1);
   if (hits.length === 0) return `Nothing in this channel's transcripts has "${query}".`;
@@ -78,7 +79,7 @@ async function forget(
   if (what === undefined) {
     throw new UserError(
       "bad_option",
-      "Which one? /earshot forget 1f3a9c takes the job's id, /earshot forget all the whole channel.",
+      "Which one? `/earshot forget 1f3a9c` takes the job's id, `/earshot forget all` the whole channel.",
     );
   }
   const isEditor = await mayEdit(actor, place, parts.settings);
@@ -91,11 +92,7 @@ async function forget(
     return `${count === 1 ? "1 transcript is" : `${count} transcripts are`} deleted for good.`;
   }
   const stored = await transcripts.get(what.toLowerCase());
-  const isHere =
-    stored !== undefined &&
-    stored.recording.place.platform === place.platform &&
-    stored.recording.place.workspace === place.workspace &&
-    stored.recording.place.channel === place.channel;
+  const isHere = stored !== undefined && scopeKey(stored.recording.place) === scopeKey(place);
   if (!isHere) return `There is no transcript ${what} in this channel.`;
   if (!isEditor && stored.recording.place.user !== actor.user) throw new UserError("not_allowed", messages.notYours);
   await transcripts.forget({ jobId: stored.jobId }, actor.user);

@@ -6,6 +6,7 @@ const TRANSCRIBE = `/transcribe takes down a recording.
 \`/transcribe\` the one you attach, or else
 the newest here
 \`/transcribe LINK\` the one in a message
+\`/transcribe 1f3a9c\` an earlier one, by job
 \`/transcribe latest german\` in a language
 \`/transcribe latest translate\` into English
 \`/transcribe latest small srt\` with a model,

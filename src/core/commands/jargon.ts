@@ -1,65 +1,44 @@
 // /jargon list | add | remove | prompt | pairs | import | export | try
 import { UserError } from "../errors.ts";
-import {
-  buildPrompt,
-  checkFits,
-  type Glossary,
-  type GlossaryChange,
-  type ReplacementPair,
-  type Term,
-  withChange,
-} from "../glossary.ts";
+import { buildPrompt, checkFits, folded, type Glossary, type GlossaryChange, withChange } from "../glossary.ts";
 import * as messages from "../messages.ts";
 import type { Invocation, Level } from "../ports.ts";
 import type { Reply } from "../reply.ts";
 import { mayEdit } from "../rights.ts";
 import { effectiveSettings } from "../settings.ts";
-import { exportGlossary, importGlossary } from "./glossary-text.ts";
+import { exportGlossary, importGlossary, type NewTerm, oneLine, readPair, readTerm } from "./glossary-text.ts";
 import { helpFor } from "./help.ts";
 import type { CommandParts } from "./parts.ts";
-import { didYouMean, splitList, unquoted } from "./words.ts";
+import { didYouMean, levelOfText, nearest, splitList, unquoted } from "./words.ts";
 
 const DEEDS = ["list", "add", "remove", "prompt", "pairs", "import", "export", "try", "help"] as const;
+/** Entries of a list that a chat still shows well. */
+const MOST_LISTED = 40;
 
 /** @throws UserError */
 export async function jargon(
-  words: readonly string[],
+  [deed = "list"]: readonly string[],
   invocation: Invocation,
   parts: CommandParts,
 ): Promise<Reply | string> {
-  const [deed = "list"] = words;
-  const level: Level = words.includes("--workspace") ? "workspace" : "channel";
   // The rest keeps its quotes, commas and line ends.
-  const rest = invocation.text
-    .trim()
-    .slice(deed.length)
-    .replace(/(^|\s)--workspace(?=\s|$)/g, "$1")
-    .trim();
+  const { level, rest } = levelOfText(invocation.text.trim().replace(/^\S+/, ""));
+  const glossary = await parts.glossary.of(invocation.place);
   switch (deed.toLowerCase()) {
     case "list":
-      return listed(await parts.glossary.of(invocation.place), invocation, parts);
+      return listed(glossary, invocation, parts);
     case "add":
-      return change({ kind: "add", terms: readTerms(rest) }, level, invocation, parts);
+      return added(rest, level, glossary, invocation, parts);
     case "remove":
-      return change(
-        { kind: "remove", terms: required(splitList(rest), "/jargon remove Zentrix") },
-        level,
-        invocation,
-        parts,
-      );
+      return removed(rest, level, glossary, invocation, parts);
     case "prompt":
-      return change(
-        { kind: "prompt", text: /^(none|off|clear)$/i.test(rest) ? "" : unquoted(rest) },
-        level,
-        invocation,
-        parts,
-      );
+      return prompted(rest, level, glossary, invocation, parts);
     case "pairs":
-      return change(readPairs(rest), level, invocation, parts);
+      return paired(rest, level, glossary, invocation, parts);
     case "import":
-      return imported(rest, level, invocation, parts);
+      return imported(rest, level, glossary, invocation, parts);
     case "export":
-      return exported(await parts.glossary.of(invocation.place));
+      return exported(glossary, level);
     case "try":
       return tried(invocation, parts);
     default:
@@ -67,26 +46,29 @@ export async function jargon(
   }
 }
 
+/** All of the changes or none: what they make together is checked first. */
 async function change(
-  asked: GlossaryChange,
+  asked: readonly GlossaryChange[],
   level: Level,
+  glossary: Glossary,
   invocation: Invocation,
   parts: CommandParts,
-): Promise<string> {
+): Promise<void> {
   const { place, actor } = invocation;
-  await allow(invocation, parts);
-  const before = await parts.glossary.of(place);
-  const after = withChange(before, level, asked);
+  if (!(await mayEdit(actor, place, parts.settings, level))) {
+    const own = level === "channel" ? await parts.settings.channel(place) : {};
+    const { editors } = effectiveSettings(await parts.settings.workspace(place), own);
+    throw new UserError("not_allowed", messages.notAllowed(editors));
+  }
+  const after = asked.reduce((before, one) => withChange(before, level, one), glossary);
   const { settings, tokens } = await settingsAndTokens(invocation, parts);
-  if (asked.kind !== "remove") await checkFits(after, settings, tokens);
-  await parts.glossary.change(place, level, asked, actor.user);
-  return `${done(asked, level)} ${await room(invocation, parts)}`;
+  if (asked.some(makesLonger)) await checkFits(after, settings, tokens);
+  for (const one of asked) await parts.glossary.change(place, level, one, actor.user);
 }
 
-async function allow({ place, actor }: Invocation, parts: CommandParts): Promise<void> {
-  if (await mayEdit(actor, place, parts.settings)) return;
-  const { editors } = effectiveSettings(await parts.settings.workspace(place), await parts.settings.channel(place));
-  throw new UserError("not_allowed", messages.notAllowed(editors));
+/** Whoever takes something away must be able to, even while there is too much. */
+function makesLonger(asked: GlossaryChange): boolean {
+  return asked.kind === "add" || (asked.kind === "prompt" && asked.text !== "");
 }
 
 async function settingsAndTokens({ place }: Invocation, parts: CommandParts) {
@@ -96,31 +78,9 @@ async function settingsAndTokens({ place }: Invocation, parts: CommandParts) {
 
 async function room(invocation: Invocation, parts: CommandParts): Promise<string> {
   const { settings, tokens } = await settingsAndTokens(invocation, parts);
-  const { used } = await buildPrompt(await parts.glossary.of(invocation.place), settings, tokens);
-  return `${used} of ${tokens.budget} tokens are used.`;
-}
-
-function done(asked: GlossaryChange, level: Level): string {
-  const where = level === "workspace" ? " for all channels" : "";
-  switch (asked.kind) {
-    case "add":
-      return `Added${where}: ${asked.terms.map((term) => term.text).join(", ")}.`;
-    case "remove":
-      return `Removed${where}: ${asked.terms.join(", ")}.`;
-    case "pairs": {
-      const added = asked.add.map(({ wrong, right }) => `${wrong} → ${right}`);
-      const removed = asked.remove.length === 0 ? "" : `Not replaced any more${where}: ${asked.remove.join(", ")}.`;
-      return [added.length === 0 ? "" : `Replaced from now on${where}: ${added.join(", ")}.`, removed]
-        .filter(Boolean)
-        .join(" ");
-    }
-    case "prompt":
-      return asked.text === "" ? `The prompt is empty${where}.` : `The prompt is set${where}.`;
-    case "used":
-      return "";
-    default:
-      return asked satisfies never;
-  }
+  const { used, leftOut } = await buildPrompt(await parts.glossary.of(invocation.place), settings, tokens);
+  const more = leftOut.length === 0 ? "" : ` ${messages.termsLeftOut(leftOut.map((term) => term.text))}`;
+  return `${used} of ${tokens.budget} tokens are used.${more}`;
 }
 
 async function listed(glossary: Glossary, invocation: Invocation, parts: CommandParts): Promise<string> {
@@ -129,88 +89,163 @@ async function listed(glossary: Glossary, invocation: Invocation, parts: Command
     return "This channel has no words of its own yet. Add names and terms as they are to be spelled: `/jargon add Qavylow, Zentrix`";
   }
   const mark = (level: Level) => (level === "workspace" ? " (all channels)" : "");
-  const lines = [
-    ...(prompt === "" ? [] : [`Prompt: ${prompt}`]),
-    ...terms.map(
-      ({ text, soundsLike, level }) =>
-        `- ${text}${soundsLike.length > 0 ? ` = ${soundsLike.join(" = ")}` : ""}${mark(level)}`,
-    ),
+  const entries = [
+    ...terms.map(({ text, soundsLike, level }) => `- ${[text, ...soundsLike].join(" = ")}${mark(level)}`),
     ...pairs.map(({ wrong, right, level }) => `- ${wrong} → ${right}${mark(level)}`),
   ];
-  return `${lines.join("\n")}\n${await room(invocation, parts)}`;
+  const more = entries.length - MOST_LISTED;
+  return [
+    ...(prompt === "" ? [] : [`Prompt: ${prompt}`]),
+    ...entries.slice(0, MOST_LISTED),
+    ...(more > 0 ? [`… and ${more} more: \`/jargon export\``] : []),
+    await room(invocation, parts),
+  ].join("\n");
 }
+
+type Change = (
+  rest: string,
+  level: Level,
+  glossary: Glossary,
+  invocation: Invocation,
+  parts: CommandParts,
+) => Promise<string>;
 
 /** "Qavylow = kah vee low, Zentrix" */
-function readTerms(text: string): Pick<Term, "text" | "soundsLike">[] {
-  return required(splitList(text), "/jargon add Qavylow, Zentrix").map((item) => {
-    const [term = "", ...soundsLike] = item.split("=").map((part) => unquoted(part.trim()));
-    const forms = soundsLike.filter((form) => form !== "");
-    if (term === "")
-      throw new UserError(
-        "bad_option",
-        `A term is missing before the "=". For example: /jargon add Qavylow = kah vee low`,
-      );
-    return { text: term, soundsLike: forms };
-  });
+const added: Change = async (rest, level, glossary, invocation, parts) => {
+  const entries = required(splitList(rest), "/jargon add Qavylow, Zentrix").map(readTerm);
+  const terms = withKnownForms(entries, level, glossary);
+  await change([{ kind: "add", terms }], level, glossary, invocation, parts);
+  return `Added${where(level)}: ${terms.map(({ text }) => text).join(", ")}. ${await room(invocation, parts)} See what it does: \`/jargon try\``;
+};
+
+/** A term that is added again keeps the forms that it had. */
+function withKnownForms(entries: readonly NewTerm[], level: Level, { terms }: Glossary): NewTerm[] {
+  const byName = new Map<string, NewTerm>();
+  for (const { text, soundsLike } of entries) {
+    const name = folded(text);
+    const known = byName.get(name) ?? terms.find((term) => term.level === level && folded(term.text) === name);
+    const forms = new Map([...(known?.soundsLike ?? []), ...soundsLike].map((form) => [folded(form), form]));
+    byName.set(name, { text, soundsLike: [...forms.values()] });
+  }
+  return [...byName.values()];
 }
+
+const removed: Change = async (rest, level, glossary, invocation, parts) => {
+  const names = required(splitList(rest), "/jargon remove Zentrix").map(unquoted);
+  const terms = names.map((name) => existing(name, level, glossary.terms, ({ text }) => text, "/jargon remove"));
+  await change([{ kind: "remove", terms }], level, glossary, invocation, parts);
+  return `Removed${where(level)}: ${terms.join(", ")}. ${await room(invocation, parts)}`;
+};
+
+/** The entry as it is spelled. @throws UserError not_found, saying where it is or what may have been meant */
+function existing<Entry extends { readonly level: Level }>(
+  name: string,
+  level: Level,
+  entries: readonly Entry[],
+  nameOf: (entry: Entry) => string,
+  command: string,
+): string {
+  const alike = entries.filter((entry) => folded(nameOf(entry)) === folded(name));
+  const found = alike.find((entry) => entry.level === level);
+  if (found !== undefined) return nameOf(found);
+  if (alike.length > 0) {
+    const option = level === "channel" ? " --workspace" : "";
+    const place = level === "channel" ? "of all channels" : "of this channel alone";
+    throw new UserError("not_found", `"${name}" is ${place}: \`${command} ${name}${option}\``);
+  }
+  const near = nearest(
+    name,
+    entries.map((entry) => nameOf(entry)),
+  );
+  const hint = near === undefined ? "See `/jargon list`." : `Did you mean ${near}?`;
+  throw new UserError("not_found", `"${name}" is not in the list. ${hint}`);
+}
+
+const prompted: Change = async (rest, level, glossary, invocation, parts) => {
+  if (rest === "") {
+    return glossary.prompt === ""
+      ? "There is no prompt yet. For example: `/jargon prompt Notes of a stand-up at Zentrix.`"
+      : `Prompt: ${glossary.prompt}\nTo empty it: \`/jargon prompt clear\``;
+  }
+  const text = /^(none|off|clear)$/i.test(rest) ? "" : oneLine(unquoted(rest));
+  await change([{ kind: "prompt", text }], level, glossary, invocation, parts);
+  return `The prompt is ${text === "" ? "empty" : "set"}${where(level)}. ${await room(invocation, parts)}`;
+};
 
 /** "add cube control = kubectl", "remove cube control", "cube control -> kubectl" */
-function readPairs(text: string): GlossaryChange {
-  const [, deed = "add", rest = ""] = /^(?:(add|remove)(?:\s+|$))?(.*)$/is.exec(text) ?? [];
-  const items = required(splitList(rest), "/jargon pairs add cube control = kubectl");
-  if (deed.toLowerCase() === "remove") return { kind: "pairs", add: [], remove: items };
-  const add = items.map((item): Pick<ReplacementPair, "wrong" | "right"> => {
-    const [wrong = "", right = "", ...more] = item.split(/\s*(?:->|→|=)\s*/).map(unquoted);
-    if (wrong === "" || right === "" || more.length > 0) {
-      throw new UserError("bad_option", `"${item}" is no pair. For example: /jargon pairs add cube control = kubectl`);
-    }
-    return { wrong, right };
-  });
-  return { kind: "pairs", add, remove: [] };
-}
+const paired: Change = async (rest, level, glossary, invocation, parts) => {
+  if (rest === "") {
+    const lines = glossary.pairs.map(({ wrong, right }) => `- ${wrong} → ${right}`);
+    return lines.length > 0
+      ? lines.join("\n")
+      : "There are no pairs yet. For example: `/jargon pairs add cube control = kubectl`";
+  }
+  const [, deed = "add", text = ""] = /^(?:(add|remove)(?:\s+|$))?(.*)$/is.exec(rest) ?? [];
+  const items = required(splitList(text), "/jargon pairs add cube control = kubectl");
+  if (deed.toLowerCase() === "remove") {
+    const remove = items
+      .map(unquoted)
+      .map((name) => existing(name, level, glossary.pairs, ({ wrong }) => wrong, "/jargon pairs remove"));
+    await change([{ kind: "pairs", add: [], remove }], level, glossary, invocation, parts);
+    return `Not replaced any more${where(level)}: ${remove.join(", ")}.`;
+  }
+  const add = items.map(readPair);
+  await change([{ kind: "pairs", add, remove: [] }], level, glossary, invocation, parts);
+  return `Replaced from now on${where(level)}: ${add.map(({ wrong, right }) => `${wrong} → ${right}`).join(", ")}.`;
+};
 
-function required(items: string[], example: string): string[] {
-  if (items.length === 0) throw new UserError("bad_option", `Which words? For example: ${example}`);
-  return items;
-}
-
-async function imported(text: string, level: Level, invocation: Invocation, parts: CommandParts): Promise<string> {
-  const { terms, pairs } = importGlossary(text);
-  if (terms.length === 0 && pairs.length === 0) {
+const imported: Change = async (rest, level, glossary, invocation, parts) => {
+  const { terms, pairs, prompt } = importGlossary(rest);
+  const asked: GlossaryChange[] = [];
+  if (terms.length > 0) asked.push({ kind: "add", terms: withKnownForms(terms, level, glossary) });
+  if (pairs.length > 0) asked.push({ kind: "pairs", add: pairs, remove: [] });
+  if (prompt !== undefined && prompt !== glossary.prompt) asked.push({ kind: "prompt", text: prompt });
+  if (asked.length === 0 && prompt === undefined) {
     throw new UserError(
       "bad_option",
       "Nothing to import. Put one term on a line, or a pair as: cube control -> kubectl",
     );
   }
-  // Both or neither: the check is made with all of it.
-  const all = withChange(withChange(await parts.glossary.of(invocation.place), level, { kind: "add", terms }), level, {
-    kind: "pairs",
-    add: pairs,
-    remove: [],
-  });
-  await allow(invocation, parts);
-  const { settings, tokens } = await settingsAndTokens(invocation, parts);
-  await checkFits(all, settings, tokens);
-  const { place, actor } = invocation;
-  if (terms.length > 0) await parts.glossary.change(place, level, { kind: "add", terms }, actor.user);
-  if (pairs.length > 0)
-    await parts.glossary.change(place, level, { kind: "pairs", add: pairs, remove: [] }, actor.user);
-  return `Imported ${terms.length} terms and ${pairs.length} pairs. ${await room(invocation, parts)}`;
+  await change(asked, level, glossary, invocation, parts);
+  return `Imported${where(level)}: ${counted(terms.length, pairs.length)}. ${await room(invocation, parts)}`;
+};
+
+function counted(terms: number, pairs: number): string {
+  return `${terms} ${terms === 1 ? "term" : "terms"} and ${pairs} ${pairs === 1 ? "pair" : "pairs"}`;
 }
 
-function exported(glossary: Glossary): Reply {
-  const content = exportGlossary(glossary);
-  const file = { name: "glossary.txt", mimeType: "text/plain", content };
-  return { kind: "words", text: `${glossary.terms.length} terms and ${glossary.pairs.length} pairs.`, files: [file] };
+/** What one level has, so that its import elsewhere does not make all of it the channel's own. */
+function exported(glossary: Glossary, level: Level): Reply {
+  const terms = glossary.terms.filter((term) => term.level === level);
+  const pairs = glossary.pairs.filter((pair) => pair.level === level);
+  const content = exportGlossary({ terms, pairs, prompt: level === "channel" ? glossary.prompt : "" });
+  const text = `Here are ${counted(terms.length, pairs.length)}${where(level)}, for \`/jargon import\`.`;
+  return { kind: "words", text, files: [{ name: "glossary.txt", mimeType: "text/plain", content }] };
 }
 
-/** The newest transcript's recording once more, with the words as they are now. */
+/** The newest transcript's recording once more, in its language and model, with the words as they are now. */
 async function tried(invocation: Invocation, { transcripts, intake }: CommandParts): Promise<Reply | string> {
   const latest = await transcripts.latest(invocation.place);
   if (latest === undefined) return messages.nothingToTranscribe;
-  const reception = await intake.ask(latest.recording, { compareWith: latest.jobId }, invocation.actor, {
+  const { language, model, task } = latest.plan;
+  const request = {
+    compareWith: latest.jobId,
+    model,
+    translate: task === "translate",
+    ...(language === undefined ? {} : { language }),
+  };
+  const reception = await intake.ask(latest.recording, request, invocation.actor, {
     ...latest.recording.place,
     reach: invocation.place.reach,
   });
   return reception.kind === "refused" ? reception.reply : messages.tryingAgain(latest.recording);
+}
+
+function where(level: Level): string {
+  return level === "workspace" ? " for all channels" : "";
+}
+
+function required(items: string[], example: string): string[] {
+  if (items.length === 0) throw new UserError("bad_option", `Which words? For example: \`${example}\``);
+  return items;
 }

@@ -1,19 +1,24 @@
 // /earshot settings [name value] [--workspace]
 import { UserError } from "../errors.ts";
-import { LANGUAGES, languageCode } from "../languages.ts";
+import { closeLanguages, LANGUAGES, languageCode } from "../languages.ts";
 import * as messages from "../messages.ts";
-import type { Invocation, Level } from "../ports.ts";
+import type { Invocation } from "../ports.ts";
 import { mayEdit } from "../rights.ts";
 import { effectiveSettings, FORMATS, type Settings } from "../settings.ts";
 import type { CommandParts } from "./parts.ts";
-import { didYouMean } from "./words.ts";
+import { didYouMean, levelOf, nearest } from "./words.ts";
 
-interface Choice<Value> {
-  /** What may be said, with an example. */
-  readonly takes: string;
+interface Choice<Value> extends Hint {
   /** undefined: cannot be read. */
   read(words: readonly string[], parts: CommandParts): Value | undefined;
   show(value: Value): string;
+}
+
+interface Hint {
+  /** What may be said, with an example. */
+  readonly takes: string;
+  /** What a word that cannot be read may have meant. */
+  meant?(word: string, parts: CommandParts): string | undefined;
 }
 
 const yesNo: Choice<boolean> = {
@@ -26,7 +31,8 @@ function oneOf<const Name extends string>(names: Readonly<Record<Name, string>>)
   const all = Object.keys(names) as Name[];
   return {
     takes: all.join(", "),
-    read: ([word = ""]) => all.find((name) => name === word.toLowerCase().replace(/[- ]/g, "_")),
+    read: (words) => all.find((name) => name === words.join("_").toLowerCase().replace(/[- ]/g, "_")),
+    meant: (word) => nearest(word, all),
     show: (value) => `${value.replaceAll("_", "-")} (${names[value]})`,
   };
 }
@@ -43,15 +49,17 @@ const CHOICES = {
         .filter(Boolean)
         .map(languageCode);
       return codes.length > 0 && codes.every((code) => code !== undefined)
-        ? codes.filter((code) => code !== undefined)
+        ? [...new Set(codes.filter((code) => code !== undefined))]
         : undefined;
     },
     show: (codes) => (codes.length === 0 ? "auto" : codes.map((code) => LANGUAGES[code] ?? code).join(" or ")),
+    meant: (word) => (languageCode(word) === undefined ? closeLanguages(word)[0] : undefined),
   } satisfies Choice<readonly string[]>,
   model: {
     takes: "auto, or a name such as base or large-v3-turbo",
     read: ([word = ""], { models }) => ["auto", ...models].find((name) => name === word.toLowerCase()),
     show: (name) => name,
+    meant: (word, { models }) => nearest(word, models),
   } satisfies Choice<string>,
   translate: yesNo,
   timestamps: yesNo,
@@ -68,10 +76,11 @@ const CHOICES = {
       if (names.length === 1 && names[0] === "none") return [];
       const formats = names.map((name) => FORMATS.find((format) => format === name));
       return formats.length > 0 && formats.every((format) => format !== undefined)
-        ? formats.filter((format) => format !== undefined)
+        ? [...new Set(formats.filter((format) => format !== undefined))]
         : undefined;
     },
     show: (formats) => (formats.length === 0 ? "none" : formats.join(", ")),
+    meant: (word) => (FORMATS.some((format) => format === word) ? undefined : nearest(word, FORMATS)),
   } satisfies Choice<Settings["formats"]>,
   retention: {
     takes: "a number of days, or forever",
@@ -86,7 +95,10 @@ const CHOICES = {
     read: (words) => {
       const [first = ""] = words;
       if (words.length === 0) return undefined;
-      return first === "admins" || first === "everyone" ? first : words.map((word) => word.replace(/^<@&|>$/g, ""));
+      if (words.length === 1 && /^(admins|everyone)$/i.test(first)) {
+        return first.toLowerCase() === "admins" ? "admins" : "everyone";
+      }
+      return words.map((word) => word.replace(/^<@&|>$/g, "").replace(/,$/, ""));
     },
     show: (editors) => (typeof editors === "string" ? editors : `admins and ${editors.join(", ")}`),
   } satisfies Choice<Settings["editors"]>,
@@ -101,8 +113,8 @@ function isChoice(name: string): name is ChoiceName {
 
 /** @throws UserError */
 export async function settings(words: readonly string[], invocation: Invocation, parts: CommandParts): Promise<string> {
-  const level: Level = words.includes("--workspace") ? "workspace" : "channel";
-  const [rawName, ...values] = words.filter((word) => word !== "--workspace" && word !== "=");
+  const { level, words: rest } = levelOf(words);
+  const [rawName, ...values] = rest.filter((word) => word !== "=");
   const { place, actor } = invocation;
   const [workspace, own] = [await parts.settings.workspace(place), await parts.settings.channel(place)];
   const effective = effectiveSettings(workspace, own);
@@ -116,9 +128,12 @@ export async function settings(words: readonly string[], invocation: Invocation,
     );
   }
   if (values.length === 0) return `${shownOne(name, effective)}. It takes ${CHOICES[name].takes}, or default.`;
-  if (!(await mayEdit(actor, place, parts.settings)))
-    throw new UserError("not_allowed", messages.notAllowed(effective.editors));
-  const change = /^default$/i.test(values[0] ?? "") ? cleared(name) : read(name, values, parts);
+  if (!(await mayEdit(actor, place, parts.settings, level))) {
+    const { editors } = level === "channel" ? effective : effectiveSettings(workspace, {});
+    throw new UserError("not_allowed", messages.notAllowed(editors));
+  }
+  const isCleared = values.length === 1 && /^default$/i.test(values[0] ?? "");
+  const change = isCleared ? cleared(name) : read(name, values, parts);
   await parts.settings.change(place, level, change, actor.user);
   const now = effectiveSettings(await parts.settings.workspace(place), await parts.settings.channel(place));
   return `${shownOne(name, now)}${level === "workspace" ? ", for all channels that chose nothing else" : ""}.`;
@@ -131,9 +146,15 @@ function read(name: ChoiceName, values: readonly string[], parts: CommandParts):
   const value = CHOICES[name].read(values, parts);
   if (value !== undefined)
     return { [settingOf(name)]: name === "retention" && value === Number.POSITIVE_INFINITY ? FOREVER : value };
+  const choice: Hint = CHOICES[name];
+  const meant = values
+    .flatMap((word) => word.split(","))
+    .map((word) => choice.meant?.(word, parts))
+    .find((word) => word !== undefined);
+  const hint = meant === undefined ? "" : ` Did you mean ${meant}?`;
   throw new UserError(
     "bad_option",
-    `The setting ${name} cannot be "${values.join(" ")}". It takes ${CHOICES[name].takes}, or default.`,
+    `The setting ${name} cannot be "${values.join(" ")}".${hint} It takes ${CHOICES[name].takes}, or default.`,
   );
 }
 

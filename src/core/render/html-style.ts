@@ -12,7 +12,7 @@ body { margin: 0 auto; max-width: 46rem; padding: 2.5rem 1.25rem 4rem; backgroun
   font: 1.0625rem/1.65 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; overflow-wrap: anywhere; }
 h1 { margin: 0; font-size: 1.5rem; line-height: 1.25; font-weight: 650; letter-spacing: -0.01em; }
 .about { margin: .35rem 0 1.5rem; color: var(--soft); font-size: .9375rem; font-variant-numeric: tabular-nums; }
-.bar { position: sticky; top: 0; z-index: 1; display: grid; gap: .6rem; margin: 0 -1.25rem 1.25rem;
+.bar { position: sticky; top: 0; z-index: 1; display: grid; grid-template-columns: minmax(0, 1fr); gap: .6rem; margin: 0 -1.25rem 1.25rem;
   padding: .6rem 1.25rem; background: var(--paper); border-bottom: 1px solid var(--line); }
 audio { display: block; width: 100%; height: 2.75rem; }
 video { display: block; width: 100%; max-height: 50vh; margin: 0 0 .75rem; border-radius: .5rem; background: #000; }
@@ -38,7 +38,7 @@ section:target .time { color: var(--accent); font-weight: 600; }
 p [data-start] { cursor: pointer; }
 p [data-start]:hover { background: var(--hover); }
 .now { color: var(--accent); text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: .2em; }
-.misses { opacity: .35; }
+.misses { opacity: .45; }
 ::highlight(found) { background-color: var(--mark); }
 ::highlight(here) { background-color: var(--here); color: #fff; }
 .silence, footer { color: var(--soft); }
