@@ -9,7 +9,7 @@ import Sqlite from "better-sqlite3";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { ConfigError, InferenceError } from "../../src/core/errors.ts";
 import { openDatabase } from "../../src/storage/database.ts";
-import { dataFolder, defaultDatabasePath } from "../../src/storage/paths.ts";
+import { databasePath, dataFolder } from "../../src/storage/paths.ts";
 import { createQueue } from "../../src/storage/queue.ts";
 import { recordingOf } from "../contracts/queue.ts";
 
@@ -169,7 +169,8 @@ describe("a database", () => {
 describe("the data folder", () => {
   it("is EARSHOT_DATA, else earshot in the user's data folder", () => {
     expect(dataFolder({ EARSHOT_DATA: "d" })).toBe("d");
-    expect(defaultDatabasePath({ EARSHOT_DATA: "", XDG_DATA_HOME: "x" })).toBe(join("x", "earshot", "earshot.db"));
-    expect(defaultDatabasePath({})).toMatch(/\.local.share.earshot.earshot\.db$/);
+    expect(dataFolder({ EARSHOT_DATA: "", XDG_DATA_HOME: "x" })).toBe(join("x", "earshot"));
+    expect(dataFolder({})).toMatch(/\.local.share.earshot$/);
+    expect(databasePath("d")).toBe(join("d", "earshot.db"));
   });
 });

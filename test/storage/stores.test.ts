@@ -151,10 +151,12 @@ describe("the chat log", () => {
     const edited = log.put("k1", { ...message, id: "other", body: { text: "bye" } });
     expect(edited).toMatchObject({ id: "m1", body: { text: "bye" }, revision: 2 });
     const answer = log.put("k2", { ...message, id: "m2", thread: "m1" });
-    log.put("k3", { ...message, id: "m3", channel: "random" });
-    expect(log.since("general", 0, 10)).toEqual([edited, answer]);
-    expect(log.since("general", 2, 10)).toEqual([answer]);
-    expect(log.since("general", 3, 10)).toEqual([]);
+    const elsewhere = log.put("k3", { ...message, id: "m3", channel: "random", createdAtMs: 4 });
+    expect(log.since(0, 10)).toEqual([edited, answer, elsewhere]);
+    expect(log.since(2, 1)).toEqual([answer]);
+    expect(log.since(4, 10)).toEqual([]);
+    expect(log.newest(10)).toEqual([elsewhere, edited, answer]);
+    expect(log.newest(1)).toEqual([answer]);
     expect(log.edit("m1", "again")).toMatchObject({ revision: 5, body: "again" });
     expect(log.edit("nosuch", 1)).toBeUndefined();
   });
@@ -169,6 +171,6 @@ describe("the chat log", () => {
     expect(log.edit("m1", "x")).toBeUndefined();
     // A late repetition does not bring it back.
     expect(log.put("k1", message)).toEqual(deleted);
-    expect(log.since("general", 1, 10)).toEqual([deleted]);
+    expect(log.since(1, 10)).toEqual([deleted]);
   });
 });
