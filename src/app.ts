@@ -14,6 +14,7 @@ import type { PlatformName } from "./core/recording.ts";
 import { discardMedia, runJob } from "./core/run-job.ts";
 import { createStatusBoard } from "./core/status-board.ts";
 import { createWorker } from "./core/worker.ts";
+import { fetchModel } from "./fetch-model.ts";
 import { catalogModels } from "./inference/catalog.ts";
 import { createLocalTranscriber } from "./inference/local-transcriber.ts";
 import { demoFolder } from "./inference/models.ts";
@@ -35,6 +36,8 @@ export interface App {
   readonly url: string;
   readonly platforms: readonly PlatformName[];
   readonly engine: Engine;
+  /** Catalog name of a model that is being fetched meanwhile. */
+  readonly fetching: string | undefined;
   /** The folder that holds the database and the recordings. */
   readonly data: string;
   /** Finishes or gives back what was claimed, within some seconds. */
@@ -85,7 +88,19 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
 
   const transcriber = createLocalTranscriber({ device: config.device, threads: config.threads, env: config.env });
   stops.push(() => transcriber.close());
-  const engine = await transcriber.engine(config.model);
+  let engine = await transcriber.engine(config.model);
+  const fetching = new AbortController();
+  stops.push(() => fetching.abort());
+  const fetch =
+    config.model === "auto"
+      ? await fetchModel(engine, transcriber, { env: config.env, log, signal: fetching.signal })
+      : undefined;
+  void fetch?.engine.then(
+    (fetched) => {
+      engine = fetched;
+    },
+    (error: unknown) => observe({ kind: "unexpected", where: "a fetched model", error }),
+  );
 
   const platforms = new Map<PlatformName, Platform>();
   const platform = (name: PlatformName): Platform => {
@@ -111,7 +126,21 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     run: (job, signal) =>
       runJob(
         job,
-        { queue, platform, transcriber, transcripts, settings, glossary, tokens, status, pace, folder, limits, now },
+        {
+          queue,
+          platform,
+          transcriber,
+          transcripts,
+          settings,
+          glossary,
+          tokens,
+          model: config.model,
+          status,
+          pace,
+          folder,
+          limits,
+          now,
+        },
         signal,
       ),
     status,
@@ -164,7 +193,7 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     observe,
   });
   stops.push(() => server.close());
-  return { url: server.url, platforms: [...platforms.keys()], engine, data };
+  return { url: server.url, platforms: [...platforms.keys()], engine, fetching: fetch?.name, data };
 }
 
 /** Each model's own tokenizer counts; one that a channel leaves to the gateway is the gateway's. */

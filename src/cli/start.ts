@@ -38,7 +38,7 @@ function stopped(signal: AbortSignal): Promise<void> {
   });
 }
 
-function welcome({ url, platforms, engine, data }: App): string {
+function welcome({ url, platforms, engine, fetching, data }: App): string {
   const lines = [
     "",
     "  Earshot is listening.",
@@ -48,6 +48,7 @@ function welcome({ url, platforms, engine, data }: App): string {
     `  model      ${engine.model} on ${engine.device}`,
     `  data       ${data}`,
     ...engine.notes.map((note) => `             ${note}`),
+    ...(fetching === undefined ? [] : [`             ${fetching} is being fetched and takes over when it is here.`]),
     "",
     "  Ctrl-C stops it.",
     "",

@@ -34,6 +34,8 @@ export interface RunJobParts {
   readonly settings: SettingsStore;
   readonly glossary: GlossaryStore;
   readonly tokens: (model: string) => PromptTokens;
+  /** What serves channels that chose no model. */
+  readonly model: string;
   readonly status: StatusBoard;
   readonly pace: Pace;
   /** Where recordings lie while they are worked on. */
@@ -187,7 +189,7 @@ async function settledPlan(
   const { text, leftOut } = await buildPrompt(glossary, settings, parts.tokens(settings.model));
   const [language, ...others] = settings.languages;
   const plan: Plan = {
-    model: settings.model,
+    model: settings.model === "auto" ? parts.model : settings.model,
     task: settings.translate ? "translate" : "transcribe",
     initialPrompt: text,
     ...(language === undefined || others.length > 0 ? {} : { language }),

@@ -5,6 +5,7 @@ import type { Segment } from "../core/transcript.ts";
 import { childSettings, type FromChild, sendable, type ToChild } from "./child-protocol.ts";
 import { createTurns } from "./child-turns.ts";
 import { defined } from "./defined.ts";
+import { installedModels } from "./models.ts";
 import type { Checkpoint } from "./transcribe.ts";
 import { loadWhisper, type Whisper } from "./whisper.ts";
 
@@ -20,11 +21,13 @@ function say(message: FromChild): void {
   process.send?.(message);
 }
 
-function modelNamed(name: string): Promise<Whisper> {
+function modelNamed(named: string): Promise<Whisper> {
+  // "auto" may mean another one as soon as a download is done.
+  const name = named === "auto" ? ["auto", ...installedModels().map(({ model }) => model.name)].join(" ") : named;
   const known = loaded.get(name);
   loaded.delete(name);
   const whisper =
-    known ?? loadWhisper(name, { device: settings.device, ...defined({ threads: settings.threads || undefined }) });
+    known ?? loadWhisper(named, { device: settings.device, ...defined({ threads: settings.threads || undefined }) });
   loaded.set(name, whisper);
   // A model that could not be loaded may be there the next time.
   whisper.catch(() => loaded.delete(name));

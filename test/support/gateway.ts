@@ -18,7 +18,7 @@ export interface Gateway {
 /** Starts `earshot start` on a free port; resolves when its page answers. */
 export async function startGateway(data: string, env: Record<string, string> = {}): Promise<Gateway> {
   const child = spawn(process.execPath, [MAIN, "start", "--port", "0", "--device", "cpu", "--threads", "1"], {
-    env: { ...process.env, EARSHOT_DATA: data, ...env },
+    env: { ...process.env, EARSHOT_DATA: data, EARSHOT_MODEL: "demo", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";
