@@ -1,7 +1,9 @@
 // `earshot jobs`: what waits, runs, failed and is done; queueing again and cancelling, also beside a running gateway.
+import process from "node:process";
+import { readConfig } from "../config.ts";
 import type { Job, JobState } from "../core/job.ts";
 import { openDatabase } from "../storage/database.ts";
-import { databasePath, dataFolder } from "../storage/paths.ts";
+import { databasePath } from "../storage/paths.ts";
 import { createQueue } from "../storage/queue.ts";
 import { type Option, parseArguments, type ValuesOf } from "./arguments.ts";
 import { formatOptions } from "./help.ts";
@@ -19,8 +21,8 @@ const HEAD = `Usage: earshot jobs [list] | show ID | retry ID | cancel ID
 `;
 
 const FOOT = `
-The gateway may run meanwhile. The database is earshot.db in EARSHOT_DATA
-(default: ~/.local/share/earshot).
+The gateway may run meanwhile. The database is earshot.db in the gateway's data
+folder: EARSHOT_DATA, or "data" of earshot.config.json in this folder.
 
 Exit code: 0 done; 1 failed, or there is no such job; 2 wrong command line.
 `;
@@ -41,7 +43,7 @@ const OPTIONS = {
   database: what({
     kind: orNone(text("FILE", "a file name")),
     fallback: undefined,
-    fallbackText: "earshot.db in EARSHOT_DATA",
+    fallbackText: "the gateway's",
     help: "another database",
   }),
 };
@@ -62,7 +64,8 @@ export async function jobs(argv: readonly string[], io: Io): Promise<number> {
     io.stderr.write("All of it is explained by: earshot jobs --help\n");
     return 2;
   }
-  const database = openDatabase(values.database ?? databasePath(dataFolder(io.env)), { as: "visitor" });
+  const path = values.database ?? databasePath(readConfig({ flags: [], env: io.env, cwd: process.cwd() }).data);
+  const database = openDatabase(path, { as: "visitor" });
   try {
     const queue = createQueue(database);
     if (command === "list") return await list(queue, values, io);

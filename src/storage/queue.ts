@@ -50,7 +50,7 @@ export function createQueue(database: Database): JobQueue {
   );
   const setSteps = database.prepare<[string, string]>("UPDATE jobs SET steps = ? WHERE id = ?");
   const countAhead = database.prepare<{ order: number; number: number; now: number }, { ahead: number }>(
-    `SELECT (SELECT count(*) FROM jobs WHERE state = 'queued' AND due_at <= @now
+    `SELECT (SELECT count(*) FROM jobs INDEXED BY jobs_queued WHERE state = 'queued' AND due_at <= @now
                AND (claim_order, number) < (@order, @number))
           + (SELECT count(*) FROM jobs WHERE state = 'running' AND lease_until <= @now
                AND (claim_order, number) < (@order, @number)) AS ahead`,

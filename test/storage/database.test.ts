@@ -169,7 +169,8 @@ describe("a database", () => {
 describe("the data folder", () => {
   it("is EARSHOT_DATA, else earshot in the user's data folder", () => {
     expect(dataFolder({ EARSHOT_DATA: "d" })).toBe("d");
-    expect(databasePath(dataFolder({ EARSHOT_DATA: "", XDG_DATA_HOME: "x" }))).toBe(join("x", "earshot", "earshot.db"));
-    expect(databasePath(dataFolder({}))).toMatch(/\.local.share.earshot.earshot\.db$/);
+    expect(dataFolder({ EARSHOT_DATA: "", XDG_DATA_HOME: "x" })).toBe(join("x", "earshot"));
+    expect(dataFolder({})).toMatch(/\.local.share.earshot$/);
+    expect(databasePath("d")).toBe(join("d", "earshot.db"));
   });
 });

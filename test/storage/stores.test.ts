@@ -144,24 +144,25 @@ describe("the chat log", () => {
   const message = { id: "m1", channel: "general", author: "you", createdAtMs: 5, body: { text: "hello" } };
 
   it("keeps one message for each posting key, and a page catches up by revision", () => {
-    const log = createChatLog<unknown>(database);
+    const log = createChatLog(database);
     const first = log.put("k1", message);
     expect(first).toEqual({ ...message, revision: 1 });
     expect(log.put("k1", { ...message, id: "other" })).toEqual(first);
     const edited = log.put("k1", { ...message, id: "other", body: { text: "bye" } });
     expect(edited).toMatchObject({ id: "m1", body: { text: "bye" }, revision: 2 });
     const answer = log.put("k2", { ...message, id: "m2", thread: "m1" });
-    const elsewhere = log.put("k3", { ...message, id: "m3", channel: "random" });
+    const elsewhere = log.put("k3", { ...message, id: "m3", channel: "random", createdAtMs: 4 });
     expect(log.since(0, 10)).toEqual([edited, answer, elsewhere]);
     expect(log.since(2, 1)).toEqual([answer]);
     expect(log.since(4, 10)).toEqual([]);
-    expect(log.newest(2)).toEqual([answer, elsewhere]);
+    expect(log.newest(10)).toEqual([elsewhere, edited, answer]);
+    expect(log.newest(1)).toEqual([answer]);
     expect(log.edit("m1", "again")).toMatchObject({ revision: 5, body: "again" });
     expect(log.edit("nosuch", 1)).toBeUndefined();
   });
 
   it("deletes the body for good and says that it is gone", () => {
-    const log = createChatLog<unknown>(database);
+    const log = createChatLog(database);
     log.put("k1", message);
     const deleted = log.delete("m1");
     expect(deleted).toEqual({ ...message, body: null, deletedAtMs: 1000, revision: 2 });

@@ -33,8 +33,8 @@ CREATE TABLE jobs (
 
 -- A recording is asked for in the same way once, until that job has failed, was cancelled or is forgotten.
 CREATE UNIQUE INDEX jobs_once ON jobs (recording_key, request_key) WHERE state IN ('queued', 'running', 'done');
-CREATE INDEX jobs_queued ON jobs (claim_order, number) WHERE state = 'queued';
-CREATE INDEX jobs_queued_short ON jobs (claim_order, number) WHERE state = 'queued' AND is_short = 1;
+CREATE INDEX jobs_queued ON jobs (claim_order, number, due_at) WHERE state = 'queued';
+CREATE INDEX jobs_queued_short ON jobs (claim_order, number, due_at) WHERE state = 'queued' AND is_short = 1;
 CREATE INDEX jobs_due ON jobs (due_at) WHERE state = 'queued';
 CREATE INDEX jobs_running ON jobs (lease_until) WHERE state = 'running';
 CREATE INDEX jobs_turns ON jobs (platform, workspace, channel, size_class, turn_until) WHERE state <> 'cancelled';
