@@ -1,5 +1,13 @@
 // What was posted while the bot was not connected: Discord does not send it again, so it is read from the channels.
-import { type APIMessage, type Client, type Guild, PermissionFlagsBits, type REST, Routes, SnowflakeUtil } from "discord.js";
+import {
+  type APIMessage,
+  type Client,
+  type Guild,
+  PermissionFlagsBits,
+  type REST,
+  Routes,
+  SnowflakeUtil,
+} from "discord.js";
 import { platformCall } from "./errors.ts";
 import type { Incoming } from "./incoming.ts";
 

@@ -1,14 +1,7 @@
 // Which site a channel's id means, and messages and links fetched from there.
-import {
-  type APIChannel,
-  type APIMessage,
-  ChannelType,
-  type Client,
-  type REST,
-  Routes,
-} from "discord.js";
-import type { Recording } from "../../core/recording.ts";
+import { type APIChannel, type APIMessage, ChannelType, type Client, type REST, Routes } from "discord.js";
 import { PlatformError } from "../../core/errors.ts";
+import type { Recording } from "../../core/recording.ts";
 import { platformCall } from "./errors.ts";
 import { readMessageLink, recordingsOf } from "./parse.ts";
 import { canRead } from "./permissions.ts";

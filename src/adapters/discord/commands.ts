@@ -84,10 +84,7 @@ export const COMMANDS: readonly RESTPostAPIApplicationCommandsJSONBody[] = [
         text("terms", "Separated by commas; Qavylow = kah vee low says how it is misheard", { required: true }),
         allChannels,
       ]),
-      sub("remove", "Removes a word", [
-        text("term", "The word", { required: true, autocomplete: true }),
-        allChannels,
-      ]),
+      sub("remove", "Removes a word", [text("term", "The word", { required: true, autocomplete: true }), allChannels]),
       sub("replace", "Always writes one thing in place of another", [
         text("heard", "What the model writes", { required: true }),
         text("meant", "What is meant", { required: true }),

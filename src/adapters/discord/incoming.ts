@@ -1,6 +1,12 @@
 // Messages that come over the gateway: recordings and what is asked of the bot in words.
 import { setTimeout as sleep } from "node:timers/promises";
-import { type APIMessage, type Client, type GatewayMessageCreateDispatchData, MessageReferenceType, type REST } from "discord.js";
+import {
+  type APIMessage,
+  type Client,
+  type GatewayMessageCreateDispatchData,
+  MessageReferenceType,
+  type REST,
+} from "discord.js";
 import type { Listener, Observe, Platform, Reception } from "../../core/ports.ts";
 import type { Place, Recording } from "../../core/recording.ts";
 import { type Channels, fetchMessage } from "./channels.ts";
@@ -77,7 +83,9 @@ export function createIncoming(parts: IncomingParts): Incoming {
   async function tellMissing({ names, isMute }: Missing, place: Place): Promise<void> {
     const guild = client.guilds.cache.get(place.workspace);
     const channel = guild?.channels.cache.get(channelOf(place));
-    const where = isMute ? `${channel === undefined ? "a channel" : `#${channel.name}`} of ${guild?.name}` : "this channel";
+    const where = isMute
+      ? `${channel === undefined ? "a channel" : `#${channel.name}`} of ${guild?.name}`
+      : "this channel";
     const to: Place = isMute
       ? { ...place, user: guild?.ownerId ?? place.user, reach: "direct" }
       : { ...place, reach: "channel" };
@@ -117,7 +125,8 @@ export function createIncoming(parts: IncomingParts): Incoming {
     const { message_reference: reference } = message;
     if (reference?.message_id === undefined || reference.type === MessageReferenceType.Forward) return undefined;
     const referred =
-      message.referenced_message ?? (await fetchMessage(rest, reference.channel_id, reference.message_id).catch(() => undefined));
+      message.referenced_message ??
+      (await fetchMessage(rest, reference.channel_id, reference.message_id).catch(() => undefined));
     if (referred === undefined || referred.author.id !== botId) return referred;
     return (await referredTo(referred)) ?? referred;
   }

@@ -39,7 +39,7 @@ export interface DiscordOptions {
 }
 
 /** Where Discord keeps the files of messages. */
-const FILE_HOSTS = ["cdn.discordapp.com", "media.discordapp.net"];
+const FILE_ORIGINS = ["https://cdn.discordapp.com", "https://media.discordapp.net"];
 
 export function createDiscord(options: DiscordOptions): Platform {
   const { token, now, observe = () => {} } = options;
@@ -106,7 +106,12 @@ export function createDiscord(options: DiscordOptions): Platform {
 
     async download(recording, toPath, signal) {
       const url = await recordingUrl(recording, (channel, message) => fetchMessage(rest, channel, message), now());
-      await downloadFile(url, toPath, { hosts: FILE_HOSTS, maxBytes: options.maxBytes, name: recording.name, signal });
+      await downloadFile(url, toPath, {
+        origins: options.cdn === undefined ? FILE_ORIGINS : [options.cdn],
+        maxBytes: options.maxBytes,
+        name: recording.name,
+        signal,
+      });
     },
   };
 }

@@ -1,7 +1,7 @@
 // Commands and buttons: acknowledged at once, handed to the listener, answered through their token.
 import {
-  type APIApplicationCommandInteraction,
   type APIApplicationCommandAutocompleteInteraction,
+  type APIApplicationCommandInteraction,
   type APIInteraction,
   type APIMessageComponentInteraction,
   InteractionResponseType,

@@ -17,7 +17,11 @@ const VIDEO = /\.(3gp|avi|m4v|mkv|mov|mp4|mpeg|mpg|webm|wmv)$/i;
 type WithAttachments = Pick<APIMessageSnapshotFields, "attachments"> & { readonly flags?: MessageFlags };
 
 /** All recordings of a message and of the messages forwarded with it. */
-export function recordingsOf(message: APIMessage, site: Site, options: { readonly keepsUrl?: boolean } = {}): Recording[] {
+export function recordingsOf(
+  message: APIMessage,
+  site: Site,
+  options: { readonly keepsUrl?: boolean } = {},
+): Recording[] {
   const place: Place = { ...site, message: message.id, user: message.author.id, reach: "thread" };
   return attachmentsOf(message).flatMap(({ attachment, isVoice }) => {
     const recording = recordingOf(attachment, isVoice, place, message.id);
@@ -28,7 +32,11 @@ export function recordingsOf(message: APIMessage, site: Site, options: { readonl
 }
 
 /** The attachment of a command's `file` option; it belongs to no message, so it keeps its link. */
-export function recordingOfOption(attachment: APIAttachment, place: Place, interactionId: string): Recording | undefined {
+export function recordingOfOption(
+  attachment: APIAttachment,
+  place: Place,
+  interactionId: string,
+): Recording | undefined {
   const recording = recordingOf(attachment, false, place, interactionId);
   return recording === undefined
     ? undefined
@@ -122,6 +130,8 @@ export interface MessageLink {
 /** "https://discord.com/channels/1/2/3", also of the test builds of Discord. */
 export function readMessageLink(link: string): MessageLink | undefined {
   const [, guild, channel, message] =
-    /^<?https:\/\/(?:(?:ptb|canary)\.)?discord(?:app)?\.com\/channels\/(@me|\d+)\/(\d+)\/(\d+)\/?>?$/.exec(link.trim()) ?? [];
+    /^<?https:\/\/(?:(?:ptb|canary)\.)?discord(?:app)?\.com\/channels\/(@me|\d+)\/(\d+)\/(\d+)\/?>?$/.exec(
+      link.trim(),
+    ) ?? [];
   return guild && channel && message ? { guild, channel, message } : undefined;
 }

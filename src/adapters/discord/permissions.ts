@@ -23,9 +23,14 @@ export interface Missing {
  * What the bot lacks for an answer at a site; undefined: nothing, or Discord has not told enough of the guild.
  * @param granted the permissions that came with an interaction, else those known of the guild
  */
-export function missingPermissions(client: Client, site: Site, granted = knownPermissions(client, site)): Missing | undefined {
+export function missingPermissions(
+  client: Client,
+  site: Site,
+  granted = knownPermissions(client, site),
+): Missing | undefined {
   if (granted === undefined) return undefined;
-  const needed = site.thread === undefined ? NEEDED : [...NEEDED.filter(({ name }) => name !== "Send Messages"), IN_THREADS];
+  const needed =
+    site.thread === undefined ? NEEDED : [...NEEDED.filter(({ name }) => name !== "Send Messages"), IN_THREADS];
   const lacking = needed.filter(({ flag }) => !granted.has(flag));
   if (lacking.length === 0) return undefined;
   const speaks = [PermissionFlagsBits.ViewChannel, PermissionFlagsBits.SendMessages, IN_THREADS.flag];
@@ -54,7 +59,10 @@ export async function canRead(client: Client, site: Site, user: string): Promise
   return !(inThread?.isThread() && inThread.type === 12) || (await isInThread(inThread, user));
 }
 
-async function isInThread(thread: { members: { fetch(user: string): Promise<unknown> } }, user: string): Promise<boolean> {
+async function isInThread(
+  thread: { members: { fetch(user: string): Promise<unknown> } },
+  user: string,
+): Promise<boolean> {
   return thread.members.fetch(user).then(
     () => true,
     () => false,

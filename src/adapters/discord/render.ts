@@ -1,15 +1,15 @@
 // A reply -> a message of Discord: content of up to 2,000 characters, buttons, and files for what does not fit.
 import {
+  type AllowedMentionsTypes,
   type APIActionRowComponent,
   type APIButtonComponentWithCustomId,
-  type AllowedMentionsTypes,
   ButtonStyle,
   ComponentType,
   MessageFlags,
 } from "discord.js";
 import { ACTION_NAMES, type ActionName } from "../../core/ports.ts";
 import type { Action, AnswerReply, OutputFile, Reply } from "../../core/reply.ts";
-import { escapeText, escapeWords, fit, MOST_CHARACTERS } from "./markdown.ts";
+import { escapeText, escapeWords, fitted, MOST_CHARACTERS } from "./markdown.ts";
 
 export interface MessageBody {
   readonly content: string;
@@ -30,13 +30,13 @@ export function draw(reply: Reply): Drawn {
   switch (reply.kind) {
     case "status":
     case "failure":
-      return drawn(fit(reply.text, MOST_CHARACTERS, escapeWords).shown, reply.actions, []);
+      return drawn(fitted(reply.text, MOST_CHARACTERS, escapeWords).shown, reply.actions, []);
     case "answer":
       return drawAnswer(reply);
     case "file":
       return drawn("", [], [reply.file]);
     case "words": {
-      const { shown, isCut } = fit(reply.text, MOST_CHARACTERS, escapeWords);
+      const { shown, isCut } = fitted(reply.text, MOST_CHARACTERS, escapeWords);
       return drawn(shown, [], [...(isCut ? [textFile("answer.txt", reply.text)] : []), ...(reply.files ?? [])]);
     }
     default:
@@ -45,9 +45,9 @@ export function draw(reply: Reply): Drawn {
 }
 
 function drawAnswer({ head, text, notes, fileNames, actions }: AnswerReply): Drawn {
-  const above = text === "" ? escapeText(head) : `**${fit(head, 300, escapeText).shown}**`;
-  const below = notes.map((note) => `\n-# ${fit(note, 300, escapeWords).shown.replaceAll("\n", " ")}`).join("");
-  const { shown, isCut } = fit(text, MOST_CHARACTERS - above.length - below.length - 1, escapeText);
+  const above = text === "" ? escapeText(head) : `**${fitted(head, 300, escapeText).shown}**`;
+  const below = notes.map((note) => `\n-# ${fitted(note, 300, escapeWords).shown.replaceAll("\n", " ")}`).join("");
+  const { shown, isCut } = fitted(text, MOST_CHARACTERS - above.length - below.length - 1, escapeText);
   // The rest of the text is in a file anyway, or else comes in one now.
   const isElsewhere = fileNames.some((name) => name.endsWith(".txt"));
   const files = isCut && !isElsewhere ? [textFile("transcript.txt", text)] : [];
