@@ -411,7 +411,7 @@ function withoutContent<Message extends APIMessage>(message: Message): Message {
 const fileBytes = new WeakMap<File, ArrayBuffer>();
 
 async function readCall(method: string, url: URL, request: IncomingMessage, raw: Buffer): Promise<Call> {
-  const path = url.pathname.replace(/^\/api\/v10/, "");
+  const path = decodeURIComponent(url.pathname.replace(/^\/api\/v10/, ""));
   const type = request.headers["content-type"] ?? "";
   if (!type.startsWith("multipart/form-data")) {
     return { method, path, query: url.searchParams, body: raw.length === 0 ? {} : JSON.parse(String(raw)), files: [] };
