@@ -59,7 +59,9 @@ export function createDiscord(options: DiscordOptions): Platform {
     const at = readMessageId(posting.editId);
     const edited = await sessions.edit(at, shown);
     if (edited === undefined) return messages.edit(at, place, shown);
-    return edited === "over" ? messages.post(place, shown, { key: `${posting.key}:late`, mayExist: true }) : edited;
+    return edited === "over"
+      ? messages.post(place, shown, { ...posting, key: `${posting.key}:late`, mayExist: true })
+      : edited;
   }
 
   async function listen(listener: Listener, signal: AbortSignal): Promise<void> {

@@ -41,7 +41,7 @@ export interface MessagesParts {
 }
 
 export interface Messages {
-  /** @throws PlatformError */
+  /** An `editId` names a message that is not the one to look for. @throws PlatformError */
   post(place: Place, reply: Reply, posting: Posting): Promise<string>;
   /** @throws PlatformError gone, also when the message is out of the bot's reach */
   edit(at: MessageAt, place: Place, reply: Reply): Promise<string>;
@@ -92,7 +92,12 @@ export function createMessages({ rest, botId, uploadBytes }: MessagesParts): Mes
     });
   }
 
-  async function find(channel: string, place: Place, reply: Reply, key: string): Promise<string | undefined> {
+  async function find(
+    channel: string,
+    place: Place,
+    reply: Reply,
+    { key, editId }: Posting,
+  ): Promise<string | undefined> {
     const query = new URLSearchParams({ limit: String(LOOK_BACK) });
     if (place.message !== undefined && channel === channelOf(place)) query.set("after", place.message);
     let history: APIMessage[];
@@ -103,15 +108,21 @@ export function createMessages({ rest, botId, uploadBytes }: MessagesParts): Mes
       if (hasCode(error, RESTJSONErrorCodes.MissingAccess, RESTJSONErrorCodes.MissingPermissions)) return undefined;
       throw error;
     }
-    const found = history.find((message) => message.author.id === botId() && isPostOf(message, place, reply, key));
+    const found = history.find(
+      (message) =>
+        message.author.id === botId() &&
+        messageId({ channel, message: message.id }) !== editId &&
+        isPostOf(message, place, reply, key),
+    );
     return found === undefined ? undefined : messageId({ channel, message: found.id });
   }
 
   return {
-    post: (place, reply, { key, mayExist }) =>
+    post: (place, reply, posting) =>
       platformCall("a message", async () => {
         const channel = await channelFor(place);
-        const earlier = mayExist ? await find(channel, place, reply, key) : undefined;
+        const { key, mayExist } = posting;
+        const earlier = mayExist ? await find(channel, place, reply, posting) : undefined;
         if (earlier !== undefined) return reply.kind === "file" ? earlier : editAt(earlier, place, reply);
         const drawn = draw(reply);
         const reference = referenceIn(channel, place);
