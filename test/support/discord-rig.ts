@@ -95,5 +95,6 @@ export async function startDiscordRig(
 export type DiscordRig = Awaited<ReturnType<typeof startDiscordRig>>;
 
 /** Waits until it is so. */
-export const eventually = <Result>(check: () => Result | Promise<Result>) =>
-  vi.waitFor(check, { timeout: 20_000, interval: 10 });
+export function eventually<Result>(check: () => Result | Promise<Result>, timeout = 20_000): Promise<Result> {
+  return vi.waitFor(check, { timeout, interval: 10 });
+}
