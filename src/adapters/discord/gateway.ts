@@ -1,0 +1,85 @@
+// The connection to Discord's gateway: least intents, reconnects, and the events that matter.
+import {
+  type APIInteraction,
+  Client,
+  Events,
+  GatewayDispatchEvents,
+  GatewayIntentBits,
+  type GatewayMessageCreateDispatchData,
+  type GatewayMessageDeleteBulkDispatchData,
+  type GatewayMessageDeleteDispatchData,
+  Options,
+  type RESTOptions,
+} from "discord.js";
+import { PlatformError } from "../../core/errors.ts";
+import type { Observe } from "../../core/ports.ts";
+
+export function createClient(hasMessageContent: boolean, rest: Partial<RESTOptions>): Client {
+  const { Guilds, GuildMessages, DirectMessages, MessageContent } = GatewayIntentBits;
+  return new Client({
+    intents: [Guilds, GuildMessages, DirectMessages, ...(hasMessageContent ? [MessageContent] : [])],
+    rest,
+    // Guilds, channels and roles tell the permissions; of messages and people nothing is kept.
+    makeCache: Options.cacheWithLimits({
+      ...Options.DefaultMakeCacheSettings,
+      MessageManager: 0,
+      PresenceManager: 0,
+      ReactionManager: 0,
+      GuildEmojiManager: 0,
+      GuildStickerManager: 0,
+      VoiceStateManager: 0,
+      GuildMemberManager: { maxSize: 1, keepOverLimit: (member) => member.id === member.client.user.id },
+      UserManager: { maxSize: 1, keepOverLimit: (user) => user.id === user.client.user.id },
+    }),
+  });
+}
+
+export interface GatewayEvents {
+  message(message: GatewayMessageCreateDispatchData): void;
+  interaction(interaction: APIInteraction): void;
+  deleted(channel: string, guildId: string | undefined, messages: readonly string[]): void;
+  /** A session began that knows nothing of what was sent before it; a resumed one does. */
+  began(): void;
+}
+
+/** Resolves when events arrive. @throws PlatformError unauthorized, unavailable */
+export async function connect(client: Client, token: string, on: GatewayEvents, observe: Observe): Promise<void> {
+  // The raw payloads, as fixtures and the documentation have them.
+  client.ws.on(GatewayDispatchEvents.MessageCreate, (message: GatewayMessageCreateDispatchData) => on.message(message));
+  client.ws.on(GatewayDispatchEvents.InteractionCreate, (interaction: APIInteraction) => on.interaction(interaction));
+  client.ws.on(GatewayDispatchEvents.MessageDelete, ({ channel_id, guild_id, id }: GatewayMessageDeleteDispatchData) =>
+    on.deleted(channel_id, guild_id, [id]),
+  );
+  client.ws.on(
+    GatewayDispatchEvents.MessageDeleteBulk,
+    ({ channel_id, guild_id, ids }: GatewayMessageDeleteBulkDispatchData) => on.deleted(channel_id, guild_id, ids),
+  );
+  client.on(Events.ShardReady, () => on.began());
+  client.on(Events.Error, (error) => observe({ kind: "unexpected", where: "the Discord client", error }));
+  client.on(Events.ShardError, (error) => observe({ kind: "unexpected", where: "the Discord gateway", error }));
+
+  await new Promise<void>((resolve, reject) => {
+    client.once(Events.ClientReady, () => resolve());
+    // Told only when discord.js does not try again.
+    client.on(Events.ShardDisconnect, ({ code }) => {
+      const error = refusedBy(code);
+      observe({ kind: "unexpected", where: "the Discord gateway", error });
+      reject(error);
+    });
+    client.login(token).catch(reject);
+  });
+}
+
+/** Ref: Discord, "Gateway Close Event Codes" */
+function refusedBy(code: number): PlatformError {
+  if (code === 4004) {
+    return new PlatformError("unauthorized", "Discord does not take the bot's token: set DISCORD_TOKEN to a new one.");
+  }
+  if (code === 4013 || code === 4014) {
+    return new PlatformError(
+      "forbidden",
+      "Discord does not grant an intent: switch on Message Content in the developer portal, under Bot.",
+    );
+  }
+  return new PlatformError("unavailable", `Discord ended the connection for good (${code}). Start Earshot again.`);
+}

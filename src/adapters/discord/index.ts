@@ -1,0 +1,131 @@
+// Discord as a platform of Earshot.
+import { type APIApplication, type APIUser, ApplicationFlags, type Client, Routes } from "discord.js";
+import { ConfigError } from "../../core/errors.ts";
+import type { Listener, Observe, Platform, Posting } from "../../core/ports.ts";
+import type { Place } from "../../core/recording.ts";
+import type { Reply } from "../../core/reply.ts";
+import { downloadFile } from "../download.ts";
+import { catchUp } from "./catch-up.ts";
+import { createChannels, fetchMessage } from "./channels.ts";
+import { registerCommands } from "./commands.ts";
+import { platformCall } from "./errors.ts";
+import { connect, createClient } from "./gateway.ts";
+import { createIncoming } from "./incoming.ts";
+import { createInteractions } from "./interactions.ts";
+import { createMessages, readMessageId } from "./messages.ts";
+import { recordingUrl } from "./recording-url.ts";
+import { createRest } from "./rest.ts";
+import { createSessions } from "./sessions.ts";
+import { DEFAULT_UPLOAD_BYTES, UPLOAD_BYTES_OF_TIER } from "./uploads.ts";
+
+export interface DiscordOptions {
+  /** The bot's token. */
+  readonly token: string;
+  /** Found out with the token when left out. */
+  readonly applicationId?: string;
+  /** Registers the commands in these guilds, where they show at once, instead of everywhere: for development. */
+  readonly guildIds?: readonly string[];
+  /** Whether the privileged intent is granted; found out with the token when left out. */
+  readonly hasMessageContent?: boolean;
+  /** Names that are suggested for a model. */
+  readonly models?: readonly string[];
+  /** Largest recording that is fetched. */
+  readonly maxBytes: number;
+  /** Base URLs of a local counterpart, in tests. */
+  readonly api?: string;
+  readonly cdn?: string;
+  readonly observe?: Observe;
+  readonly now: () => number;
+}
+
+/** Where Discord keeps the files of messages. */
+const FILE_ORIGINS = ["https://cdn.discordapp.com", "https://media.discordapp.net"];
+
+export function createDiscord(options: DiscordOptions): Platform {
+  const { token, now, observe = () => {} } = options;
+  const { rest, options: restOptions } = createRest(options);
+  const sessions = createSessions(rest, now);
+  let botId: string | undefined;
+  let client: Client | undefined;
+
+  const uploadBytes = ({ workspace }: Place) =>
+    UPLOAD_BYTES_OF_TIER[client?.guilds.cache.get(workspace)?.premiumTier ?? 0] ?? DEFAULT_UPLOAD_BYTES;
+  const messages = createMessages({ rest, botId: () => botId, uploadBytes });
+
+  async function reply(place: Place, shown: Reply, posting: Posting): Promise<string> {
+    if (posting.editId === undefined) {
+      return (await sessions.post(place, shown)) ?? (await messages.post(place, shown, posting));
+    }
+    const at = readMessageId(posting.editId);
+    const edited = await sessions.edit(at, shown);
+    if (edited === undefined) return messages.edit(at, place, shown);
+    return edited === "over"
+      ? messages.post(place, shown, { ...posting, key: `${posting.key}:late`, mayExist: true })
+      : edited;
+  }
+
+  async function listen(listener: Listener, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const [application, user] = await platformCall("the bot's token", () =>
+      Promise.all([rest.get(Routes.currentApplication()), rest.get(Routes.user())]),
+    );
+    const { id, flags } = application as APIApplication;
+    const me = (user as APIUser).id;
+    botId = me;
+    const hasMessageContent = contentGranted(flags ?? 0, options.hasMessageContent);
+    await registerCommands(rest, options.applicationId ?? id, options.guildIds);
+
+    const connected = createClient(hasMessageContent, restOptions);
+    client = connected;
+    signal.addEventListener("abort", () => void connected.destroy(), { once: true });
+    const channels = createChannels(rest, connected);
+    const incoming = createIncoming({ client: connected, rest, channels, listener, reply, botId: me, observe, signal });
+    const models = options.models ?? [];
+    const interacted = createInteractions({ rest, sessions, messages, channels, listener, models, observe });
+    await connect(
+      connected,
+      token,
+      {
+        message: (message) => void incoming.message(message),
+        interaction: (interaction) => void interacted(interaction),
+        deleted: (channel, guildId, ids) => void incoming.deleted(channel, guildId, ids),
+        began: () => {
+          catchUp(connected, rest, now(), incoming.missed, signal).catch((error: unknown) => {
+            if (!signal.aborted) observe({ kind: "unexpected", where: "what was missed on Discord", error });
+          });
+        },
+      },
+      observe,
+    );
+  }
+
+  return {
+    name: "discord",
+    // Five edits in 5 s are allowed a channel, which its other answers need too.
+    editEveryMs: 3000,
+    listen,
+    reply,
+
+    async download(recording, toPath, signal) {
+      const url = await recordingUrl(recording, (channel, message) => fetchMessage(rest, channel, message), now());
+      await downloadFile(url, toPath, {
+        origins: options.cdn === undefined ? FILE_ORIGINS : [options.cdn],
+        maxBytes: options.maxBytes,
+        name: recording.name,
+        signal,
+      });
+    },
+  };
+}
+
+/** @throws ConfigError when the intent is wanted and not granted */
+function contentGranted(flags: ApplicationFlags, wanted: boolean | undefined): boolean {
+  const { GatewayMessageContent, GatewayMessageContentLimited } = ApplicationFlags;
+  const isGranted = (flags & (GatewayMessageContent | GatewayMessageContentLimited)) !== 0;
+  if (wanted && !isGranted) {
+    throw new ConfigError([
+      "Discord: the Message Content intent is off. Switch it on at https://discord.com/developers/applications, under Bot.",
+    ]);
+  }
+  return wanted ?? isGranted;
+}
