@@ -331,7 +331,7 @@ class Batcher:
         whole = total == WINDOW_FRAMES
         history = rng.randint(2, 12) if whole and rng.random() < 0.35 else 0
         prompt, spelling = self.prompt([t for u in used for t in u.terms], history) if prompted else (None, {})
-        timestamps = rng.random() < (0.7 if whole else 0.5)
+        timestamps = rng.random() < (0.8 if whole else 0.6)
         if trailing is not None and not timestamps:
             timestamps = True  # without timestamps a cut-off sentence has no right answer
         return self.features(power, limit), self.target(segments, trailing, timestamps, prompt, spelling), phones
@@ -403,14 +403,14 @@ class Batcher:
                 continue
             prompted = rng.random() < 0.65
             kind = rng.random()
-            if kind < 0.35:  # a voice message: one to three sentences, then padding
+            if kind < 0.2:  # a voice message: one to three sentences, then padding
                 us = [self.pick(rng.random() < 0.5) for _ in range(rng.choice([1, 1, 2, 3]))]
                 gaps = [rng.randint(0, 80)] + [rng.randint(15, 120) for _ in us[1:]]
                 content = min(WINDOW_FRAMES, sum(u.frames for u in us) + sum(gaps) + rng.randint(2, 100))
                 if rng.random() < 0.15:
                     content = None
             else:
-                limit = WINDOW_FRAMES if kind < 0.75 else rng.randint(800, WINDOW_FRAMES)
+                limit = WINDOW_FRAMES if kind < 0.7 else rng.randint(800, WINDOW_FRAMES)
                 us, gaps, length = [], [], 0
                 while length < limit and len(us) < 14:
                     us.append(self.pick(rng.random() < 0.35))
@@ -421,7 +421,7 @@ class Batcher:
                     while len(us) > 1 and length > content:
                         length -= gaps.pop() + us.pop().frames
                     content = min(content, length + rng.randint(2, 100))
-            cut_in = rng.randint(2, 12) if kind > 0.35 and rng.random() < 0.2 else 0
+            cut_in = rng.randint(2, 12) if kind > 0.2 and rng.random() < 0.2 else 0
             samples.append(self.window(WINDOW_FRAMES, us, gaps, prompted, content, cut_in))
         return self.collate(samples, [0] * count)
 
