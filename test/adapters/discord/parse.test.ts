@@ -107,11 +107,7 @@ describe("text", () => {
   it("stays what was said once Discord takes the backslashes away", () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
-        expect(
-          escapeText(text)
-            .replace(/\\([\\*_~`|<>[\]#+.)-])/g, "$1")
-            .replaceAll("\u200b", ""),
-        ).toBe(text.replaceAll("\u200b", ""));
+        expect(escapeText(text).replace(/\\([\\*_~`|<>[\]#+.)-])/g, "$1")).toBe(text);
       }),
     );
   });

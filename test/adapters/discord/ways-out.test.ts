@@ -87,7 +87,7 @@ describe("an answer", () => {
       { key },
     );
     expect(rig.double.written(rig.channel)[0]?.content).toContain(
-      "\n\\# \\*a\\* \\_b\\_ \\`c\\` \\|\\|d\\|\\| \\<@12> \\[e\\](http://f)\n\\> g\n\\- h @\u200beveryone\n",
+      "\n\\# \\*a\\* \\_b\\_ \\`c\\` \\|\\|d\\|\\| \\<@12> \\[e\\](http://f)\n\\> g\n\\- h @everyone\n",
     );
   });
 
