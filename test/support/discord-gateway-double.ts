@@ -54,7 +54,7 @@ export function createGatewayDouble(server: Server, world: World, token: string,
 
   function guild() {
     const all = [...world.channels.values()].filter((channel) => channel.guild === GUILD);
-    const facts = all.map(({ id, type, parent, denied, messages }) => ({
+    const facts = all.map(({ id, type, parent, denied, hiddenFrom, messages }) => ({
       id,
       type,
       guild_id: GUILD,
@@ -62,7 +62,10 @@ export function createGatewayDouble(server: Server, world: World, token: string,
       position: 0,
       parent_id: parent ?? null,
       last_message_id: messages.at(-1)?.id ?? null,
-      permission_overwrites: denied === 0n ? [] : [{ id: GUILD, type: 0, allow: "0", deny: String(denied) }],
+      permission_overwrites: [
+        { id: GUILD, type: 0, allow: "0", deny: String(denied) },
+        ...(hiddenFrom === undefined ? [] : [{ id: hiddenFrom, type: 1, allow: "0", deny: "1024" }]),
+      ],
       ...(isThread(type) ? { owner_id: OWNER, thread_metadata: { archived: false, locked: false } } : {}),
     }));
     const role = { color: 0, hoist: false, position: 0, managed: false, mentionable: false, flags: 0 };
@@ -143,6 +146,10 @@ export function createGatewayDouble(server: Server, world: World, token: string,
     forget(): void {
       sessions.clear();
       for (const socket of sockets.clients) socket.close(4000);
+    },
+    /** Ends all connections with a close code. */
+    refuse(code: number): void {
+      for (const socket of sockets.clients) socket.close(code);
     },
     close(): void {
       for (const socket of sockets.clients) socket.terminate();

@@ -52,15 +52,21 @@ export function createDiscord(options: DiscordOptions): Platform {
     UPLOAD_BYTES_OF_TIER[client?.guilds.cache.get(workspace)?.premiumTier ?? 0] ?? DEFAULT_UPLOAD_BYTES;
   const messages = createMessages({ rest, botId: () => botId, uploadBytes });
 
+  /** Where only a person installed it, the bot can write with an interaction's token, and else to that person alone. */
+  function isMember({ isDirect, workspace }: Place): boolean {
+    return isDirect || client === undefined || client.guilds.cache.has(workspace);
+  }
+
   async function reply(place: Place, shown: Reply, posting: Posting): Promise<string> {
+    const ordinary = isMember(place) ? place : ({ ...place, reach: "direct" } as const);
     if (posting.editId === undefined) {
-      return (await sessions.post(place, shown)) ?? (await messages.post(place, shown, posting));
+      return (await sessions.post(place, shown)) ?? (await messages.post(ordinary, shown, posting));
     }
     const at = readMessageId(posting.editId);
     const edited = await sessions.edit(at, shown);
     if (edited === undefined) return messages.edit(at, place, shown);
     return edited === "over"
-      ? messages.post(place, shown, { ...posting, key: `${posting.key}:late`, mayExist: true })
+      ? messages.post(ordinary, shown, { ...posting, key: `${posting.key}:late`, mayExist: true })
       : edited;
   }
 
@@ -90,7 +96,7 @@ export function createDiscord(options: DiscordOptions): Platform {
         interaction: (interaction) => void interacted(interaction),
         deleted: (channel, guildId, ids) => void incoming.deleted(channel, guildId, ids),
         began: () => {
-          catchUp(connected, rest, now(), incoming.missed, signal).catch((error: unknown) => {
+          catchUp(connected, rest, me, now(), incoming.missed, signal).catch((error: unknown) => {
             if (!signal.aborted) observe({ kind: "unexpected", where: "what was missed on Discord", error });
           });
         },

@@ -6,7 +6,7 @@ import { MessageFlags } from "discord-api-types/v10";
 import { describe, expect, it } from "vitest";
 import type { Recording } from "../../../src/core/recording.ts";
 import { type DiscordRig, eventually, startDiscordRig } from "../../support/discord-rig.ts";
-import { GUILD, PERSON } from "../../support/discord-world.ts";
+import { BOT, GUILD, PERSON } from "../../support/discord-world.ts";
 
 const voice = (rig: DiscordRig) => ({ attachments: [rig.sound()], flags: MessageFlags.IsVoiceMessage });
 
@@ -72,6 +72,36 @@ describe("a connection", () => {
     for (let index = 0; index < 120; index++) rig.world.addMessage(rig.channel, PERSON, voice(rig));
     await rig.platform.listen(rig.listener, new AbortController().signal);
     await eventually(() => expect(rig.told.recordings).toHaveLength(120));
+  });
+
+  it("takes nothing again that it answered or was told of, whose transcript may be deleted since", async () => {
+    const rig = await startDiscordRig({ listens: false });
+    const answered = rig.world.addMessage(rig.channel, PERSON, voice(rig));
+    rig.world.addMessage(rig.channel, BOT, {
+      content: "Deleted.",
+      message_reference: { channel_id: rig.channel, message_id: answered.id },
+    });
+    rig.world.addMessage(rig.channel, PERSON, voice(rig));
+    await rig.platform.listen(rig.listener, new AbortController().signal);
+    rig.double.say(rig.channel, PERSON, voice(rig));
+    await eventually(() => expect(rig.told.recordings).toHaveLength(2));
+    rig.double.gateway.forget();
+    await eventually(() => expect(rig.double.gateway.counts.identified).toBe(2));
+    rig.double.say(rig.channel, PERSON, voice(rig));
+    await eventually(() => expect(rig.told.recordings).toHaveLength(3));
+    const messages = rig.told.recordings.map(({ place }) => place.message);
+    expect(messages).not.toContain(answered.id);
+    expect(new Set(messages).size).toBe(3);
+  });
+
+  it("is given up by Discord when the token was taken back, which the operator is told", async () => {
+    const rig = await startDiscordRig();
+    rig.double.gateway.refuse(4004);
+    await eventually(() =>
+      expect(rig.observed).toContainEqual(
+        expect.objectContaining({ error: expect.objectContaining({ code: "unauthorized" }) }),
+      ),
+    );
   });
 
   it("hands a recording over again until it is written down", async () => {
