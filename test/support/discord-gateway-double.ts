@@ -25,6 +25,7 @@ export function createGatewayDouble(server: Server, world: World, token: string,
   const sessions = new Map<string, Session>();
   const counts = { identified: 0, resumed: 0 };
   let url = "";
+  let isHeldBack = false;
 
   function send(socket: WebSocket, payload: GatewayReceivePayload | object): void {
     if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(payload));
@@ -102,6 +103,7 @@ export function createGatewayDouble(server: Server, world: World, token: string,
         case GatewayOpcodes.Heartbeat:
           return send(socket, { op: GatewayOpcodes.HeartbeatAck });
         case GatewayOpcodes.Identify: {
+          if (isHeldBack) return;
           if (payload.d.token !== token) return socket.close(4004);
           const wantsContent = (payload.d.intents & GatewayIntentBits.MessageContent) !== 0;
           if (wantsContent && !mayReadContent()) return socket.close(4014);
@@ -146,6 +148,10 @@ export function createGatewayDouble(server: Server, world: World, token: string,
     forget(): void {
       sessions.clear();
       for (const socket of sockets.clients) socket.close(4000);
+    },
+    /** Leaves whoever identifies without a word. */
+    holdBack(): void {
+      isHeldBack = true;
     },
     /** Ends all connections with a close code. */
     refuse(code: number): void {

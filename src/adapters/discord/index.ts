@@ -1,14 +1,14 @@
 // Discord as a platform of Earshot.
-import { type APIApplication, type APIUser, ApplicationFlags, type Client, Routes } from "discord.js";
+import type { Client } from "discord.js";
 import { ConfigError } from "../../core/errors.ts";
 import type { Listener, Observe, Platform, Posting } from "../../core/ports.ts";
 import type { Place } from "../../core/recording.ts";
 import type { Reply } from "../../core/reply.ts";
 import { downloadFile } from "../download.ts";
+import { fetchApplication } from "./application.ts";
 import { catchUp } from "./catch-up.ts";
 import { createChannels, fetchMessage } from "./channels.ts";
 import { registerCommands } from "./commands.ts";
-import { platformCall } from "./errors.ts";
 import { connect, createClient } from "./gateway.ts";
 import { createIncoming } from "./incoming.ts";
 import { createInteractions } from "./interactions.ts";
@@ -72,16 +72,12 @@ export function createDiscord(options: DiscordOptions): Platform {
 
   async function listen(listener: Listener, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const [application, user] = await platformCall("the bot's token", () =>
-      Promise.all([rest.get(Routes.currentApplication()), rest.get(Routes.user())]),
-    );
-    const { id, flags } = application as APIApplication;
-    const me = (user as APIUser).id;
+    const { id, botId: me, readsMessages } = await fetchApplication(rest);
     botId = me;
-    const hasMessageContent = contentGranted(flags ?? 0, options.hasMessageContent);
+    if (options.hasMessageContent && !readsMessages) throw contentNotGranted();
     await registerCommands(rest, options.applicationId ?? id, options.guildIds);
 
-    const connected = createClient(hasMessageContent, restOptions);
+    const connected = createClient(options.hasMessageContent ?? readsMessages, restOptions);
     client = connected;
     signal.addEventListener("abort", () => void connected.destroy(), { once: true });
     const channels = createChannels(rest, connected);
@@ -102,6 +98,7 @@ export function createDiscord(options: DiscordOptions): Platform {
         },
       },
       observe,
+      signal,
     );
   }
 
@@ -124,14 +121,8 @@ export function createDiscord(options: DiscordOptions): Platform {
   };
 }
 
-/** @throws ConfigError when the intent is wanted and not granted */
-function contentGranted(flags: ApplicationFlags, wanted: boolean | undefined): boolean {
-  const { GatewayMessageContent, GatewayMessageContentLimited } = ApplicationFlags;
-  const isGranted = (flags & (GatewayMessageContent | GatewayMessageContentLimited)) !== 0;
-  if (wanted && !isGranted) {
-    throw new ConfigError([
-      "Discord: the Message Content intent is off. Switch it on at https://discord.com/developers/applications, under Bot.",
-    ]);
-  }
-  return wanted ?? isGranted;
+function contentNotGranted(): ConfigError {
+  return new ConfigError([
+    "Discord: the Message Content intent is off. Switch it on at https://discord.com/developers/applications, under Bot.",
+  ]);
 }

@@ -3,8 +3,10 @@ import { mkdtemp, readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MessageFlags } from "discord-api-types/v10";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { checkDiscord } from "../../../src/adapters/discord/check.ts";
 import type { Recording } from "../../../src/core/recording.ts";
+import { startDiscordDouble, TOKEN } from "../../support/discord-double.ts";
 import { type DiscordRig, eventually, startDiscordRig } from "../../support/discord-rig.ts";
 import { BOT, GUILD, PERSON } from "../../support/discord-world.ts";
 
@@ -26,6 +28,16 @@ describe("the start", () => {
     });
   });
 
+  it("gives up with the signal", async () => {
+    const rig = await startDiscordRig({ listens: false });
+    rig.double.gateway.holdBack();
+    const stop = new AbortController();
+    const listening = rig.platform.listen(rig.listener, stop.signal);
+    await eventually(() => expect(rig.double.calls.some(({ path }) => path.endsWith("/gateway/bot"))).toBe(true));
+    stop.abort(new Error("stopped"));
+    await expect(listening).rejects.toThrow("stopped");
+  });
+
   it("registers the commands once, however often it starts, and again when they are others", async () => {
     const rig = await startDiscordRig();
     const puts = () => rig.double.calls.filter(({ method }) => method === "PUT").length;
@@ -41,6 +53,23 @@ describe("the start", () => {
   it("registers them in the named guilds alone while developing", async () => {
     const rig = await startDiscordRig({ guildIds: [GUILD] });
     expect([...rig.double.commands.keys()]).toEqual([`/guilds/${GUILD}`]);
+  });
+});
+
+describe("the check", () => {
+  it.each([
+    ["the intent", {}, {}, "signed in as Earshot; reads messages", undefined],
+    ["its absence", { isContentGranted: false }, {}, "may not read messages", undefined],
+    ["a bot that nobody invited", { guildCount: 0 }, {}, "in no server", "permissions=274878008320"],
+    ["a wrong token", {}, { token: "wrong" }, "401", "copy the token anew"],
+    ["a network that is away", {}, { api: "http://127.0.0.1:9/api" }, "did not answer", "check the network"],
+  ])("finds %s", async (_, double, options, finding, remedy) => {
+    const { api, close } = await startDiscordDouble(double);
+    onTestFinished(close);
+    const found = await checkDiscord({ token: TOKEN, api, ...options });
+    expect(found.finding).toContain(finding);
+    if (remedy === undefined) expect(found.remedy).toBeUndefined();
+    else expect(found.remedy).toContain(remedy);
   });
 });
 
