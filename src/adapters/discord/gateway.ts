@@ -80,9 +80,29 @@ export async function connect(
   try {
     await ready;
   } catch (error) {
-    await client.destroy();
+    await disconnect(client);
     throw asPlatformError(error, "the connection");
   }
+}
+
+/**
+ * Ends all connections. @discordjs/ws 1.2 forgets a connection that is still being made when it is destroyed, and its
+ * failure would then end the process as an error that nobody listens to; such a connection is broken off here.
+ */
+export async function disconnect(client: Client): Promise<void> {
+  const { _ws } = client.ws as unknown as {
+    readonly _ws?: { readonly strategy?: { readonly shards?: Shards } } | null;
+  };
+  const connections = [...(_ws?.strategy?.shards?.values() ?? [])].flatMap(({ connection }) => connection ?? []);
+  for (const connection of connections) connection.on("error", () => {});
+  await client.destroy();
+  for (const connection of connections) connection.terminate();
+}
+
+type Shards = ReadonlyMap<number, { readonly connection?: Connection | null }>;
+interface Connection {
+  on(event: "error", listener: () => void): unknown;
+  terminate(): void;
 }
 
 /** Ref: Discord, "Gateway Close Event Codes" */

@@ -9,7 +9,7 @@ import { fetchApplication } from "./application.ts";
 import { catchUp } from "./catch-up.ts";
 import { createChannels, fetchMessage } from "./channels.ts";
 import { registerCommands } from "./commands.ts";
-import { connect, createClient } from "./gateway.ts";
+import { connect, createClient, disconnect } from "./gateway.ts";
 import { createIncoming } from "./incoming.ts";
 import { createInteractions } from "./interactions.ts";
 import { createMessages, readMessageId } from "./messages.ts";
@@ -79,7 +79,7 @@ export function createDiscord(options: DiscordOptions): Platform {
 
     const connected = createClient(options.hasMessageContent ?? readsMessages, restOptions);
     client = connected;
-    signal.addEventListener("abort", () => void connected.destroy(), { once: true });
+    signal.addEventListener("abort", () => void disconnect(connected), { once: true });
     const channels = createChannels(rest, connected);
     const incoming = createIncoming({ client: connected, rest, channels, listener, reply, botId: me, observe, signal });
     const models = options.models ?? [];

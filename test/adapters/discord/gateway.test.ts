@@ -42,10 +42,10 @@ describe("the start", () => {
     const rig = await startDiscordRig();
     const puts = () => rig.double.calls.filter(({ method }) => method === "PUT").length;
     expect(puts()).toBe(1);
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     expect(puts()).toBe(1);
     rig.double.commands.get("")?.pop();
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     expect(puts()).toBe(2);
     expect(rig.double.commands.get("")).toHaveLength(5);
   });
@@ -99,7 +99,7 @@ describe("a connection", () => {
     rig.world.addMessage(rig.channel, PERSON, voice(rig));
     rig.clock.offsetMs += 20 * 60_000;
     for (let index = 0; index < 120; index++) rig.world.addMessage(rig.channel, PERSON, voice(rig));
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     await eventually(() => expect(rig.told.recordings).toHaveLength(120));
   });
 
@@ -111,7 +111,7 @@ describe("a connection", () => {
       message_reference: { channel_id: rig.channel, message_id: answered.id },
     });
     rig.world.addMessage(rig.channel, PERSON, voice(rig));
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     rig.double.say(rig.channel, PERSON, voice(rig));
     await eventually(() => expect(rig.told.recordings).toHaveLength(2));
     rig.double.gateway.forget();

@@ -107,7 +107,7 @@ describe("a recording comes in", () => {
   it("in a thread, whose channel's settings hold", async () => {
     const rig = await startDiscordRig({ listens: false });
     const thread = rig.world.addChannel(ChannelType.PublicThread, { guild: GUILD, parent: rig.channel });
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     rig.double.say(thread, PERSON, voice(rig));
     await eventually(() => expect(rig.told.recordings).toMatchObject([{ place: { channel: rig.channel, thread } }]));
   });
@@ -324,7 +324,7 @@ describe("a command comes in", () => {
     const hidden = rig.world.addChannel(ChannelType.GuildText, { guild: GUILD });
     const thread = rig.world.addChannel(ChannelType.PrivateThread, { guild: GUILD, parent: rig.channel });
     rig.world.channels.get(hidden)!.hiddenFrom = PERSON;
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     const links = [hidden, thread].map((channel) => {
       const { id } = rig.world.addMessage(channel, OWNER, voice(rig));
       return `https://discord.com/channels/${GUILD}/${channel}/${id}`;

@@ -314,7 +314,7 @@ describe("what is missing is told before the work", () => {
   it("in the channel, once, when files may not be attached", async () => {
     const rig = await startDiscordRig({ listens: false });
     rig.world.channels.get(rig.channel)!.denied = 1n << 15n;
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     rig.double.say(rig.channel, PERSON, voice(rig));
     rig.double.say(rig.channel, PERSON, voice(rig));
     await eventually(() => expect(rig.double.written(rig.channel)[0]?.content).toContain("permission Attach Files"));
@@ -326,7 +326,7 @@ describe("what is missing is told before the work", () => {
   it("to the server's owner when nothing may be written there", async () => {
     const rig = await startDiscordRig({ listens: false });
     rig.world.channels.get(rig.channel)!.denied = 1n << 11n;
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     rig.double.say(rig.channel, PERSON, voice(rig));
     const told = await eventually(() => {
       const [message] = rig.double.written(rig.world.directChannel(OWNER));
@@ -341,7 +341,7 @@ describe("what is missing is told before the work", () => {
     const rig = await startDiscordRig({ listens: false });
     rig.world.channels.get(rig.channel)!.denied = 1n << 38n;
     const thread = rig.world.addChannel(ChannelType.PublicThread, { guild: GUILD, parent: rig.channel });
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     rig.double.say(thread, PERSON, voice(rig));
     const owner = () => rig.double.written(rig.world.directChannel(OWNER))[0]?.content;
     await eventually(() => expect(owner()).toContain("Send Messages in Threads"));
