@@ -1,5 +1,6 @@
 // The gateway of the local counterpart of Discord: identify, resume and replay, and connections that are lost.
 import type { Server } from "node:http";
+import type { Duplex } from "node:stream";
 import {
   ApplicationFlags,
   ChannelType,
@@ -21,7 +22,15 @@ interface Session {
 }
 
 export function createGatewayDouble(server: Server, world: World, token: string, mayReadContent: () => boolean) {
-  const sockets = new WebSocketServer({ server });
+  let isStalled = false;
+  const stalled: Duplex[] = [];
+  const sockets = new WebSocketServer({
+    server,
+    verifyClient: ({ req }, decide) => {
+      if (isStalled) stalled.push(req.socket);
+      else decide(true);
+    },
+  });
   const sessions = new Map<string, Session>();
   const counts = { identified: 0, resumed: 0 };
   let url = "";
@@ -148,6 +157,14 @@ export function createGatewayDouble(server: Server, world: World, token: string,
     forget(): void {
       sessions.clear();
       for (const socket of sockets.clients) socket.close(4000);
+    },
+    /** Leaves connections half made, until they are broken off. */
+    stall(): void {
+      isStalled = true;
+    },
+    stalled: () => stalled.length,
+    breakStalled(): void {
+      for (const socket of stalled) socket.destroy();
     },
     /** Leaves whoever identifies without a word. */
     holdBack(): void {

@@ -2,6 +2,8 @@
 import { mkdtemp, readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { MessageFlags } from "discord-api-types/v10";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { checkDiscord } from "../../../src/adapters/discord/check.ts";
@@ -36,6 +38,23 @@ describe("the start", () => {
     await eventually(() => expect(rig.double.calls.some(({ path }) => path.endsWith("/gateway/bot"))).toBe(true));
     stop.abort(new Error("stopped"));
     await expect(listening).rejects.toThrow("stopped");
+  });
+
+  it("gives up with the signal also while the connection is half made, whose end harms nobody", async () => {
+    const rig = await startDiscordRig({ listens: false });
+    rig.double.gateway.stall();
+    const stop = new AbortController();
+    const listening = rig.platform.listen(rig.listener, stop.signal);
+    await eventually(() => expect(rig.double.gateway.stalled()).toBe(1));
+    const uncaught: unknown[] = [];
+    const note = (error: unknown) => uncaught.push(error);
+    process.on("uncaughtExceptionMonitor", note);
+    stop.abort(new Error("stopped"));
+    await expect(listening).rejects.toThrow("stopped");
+    rig.double.gateway.breakStalled();
+    await sleep(100);
+    process.off("uncaughtExceptionMonitor", note);
+    expect(uncaught).toEqual([]);
   });
 
   it("registers the commands once, however often it starts, and again when they are others", async () => {
