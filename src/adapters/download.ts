@@ -39,7 +39,9 @@ export async function downloadFile(url: string, toPath: string, options: Downloa
     },
   });
   try {
-    await pipeline(Readable.fromWeb(body), bounded, createWriteStream(toPath, { flags: "wx" }), { signal });
+    await pipeline(Readable.fromWeb(body), bounded, createWriteStream(toPath, { flags: "wx", mode: 0o600 }), {
+      signal,
+    });
   } catch (error) {
     await rm(toPath, { force: true });
     throw asDownloadError(error, signal);
