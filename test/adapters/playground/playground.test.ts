@@ -54,6 +54,7 @@ async function start(limits = { bytes: 10_000_000 }): Promise<Running> {
       ...createTally(Date.now).read(),
     }),
     plugins: [plugin],
+    signedPlugins: [],
     observe: () => {},
   });
   return {
