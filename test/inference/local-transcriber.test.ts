@@ -228,7 +228,7 @@ describe("the child", () => {
   });
 
   it("that hangs is killed when it has said nothing for too long", async () => {
-    await open({ silenceMs: 400 }).engine("demo");
+    await open({ silenceMs: 4000 }).engine("demo");
     const [pid = 0] = children();
     process.kill(pid, "SIGSTOP");
     await expect(transcriber.transcribe(long, OPTIONS, keeping(), never())).rejects.toMatchObject({
