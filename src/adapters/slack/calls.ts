@@ -1,5 +1,5 @@
 // Calls of Slack's Web API: paced for each channel, patient with short waits that Slack asks for.
-import { setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as wait } from "node:timers/promises";
 import { PlatformError } from "../../core/errors.ts";
 import { asPlatformError } from "./errors.ts";
 
@@ -13,13 +13,14 @@ export interface Calls {
 export interface CallsOptions {
   readonly postEveryMs: number;
   readonly now: () => number;
+  readonly sleep?: (ms: number) => Promise<unknown>;
 }
 
 /** A longer wait is for the job's own retry, which holds nothing up meanwhile. */
 const MOST_PATIENCE_MS = 10_000;
 const MOST_TRIES = 4;
 
-export function createCalls({ postEveryMs, now }: CallsOptions): Calls {
+export function createCalls({ postEveryMs, now, sleep = idle }: CallsOptions): Calls {
   /** Channel -> when its next message may be posted, in ms since 1970. */
   const turns = new Map<string, number>();
 
@@ -31,7 +32,7 @@ export function createCalls({ postEveryMs, now }: CallsOptions): Calls {
         const error = asPlatformError(raw, doing);
         const waitMs = error instanceof PlatformError && error.code === "rate_limited" ? error.retryAfterMs : undefined;
         if (waitMs === undefined || waitMs > MOST_PATIENCE_MS || tries === MOST_TRIES) throw error;
-        await sleep(waitMs, undefined, { ref: false });
+        await sleep(waitMs);
       }
     }
   }
@@ -39,7 +40,7 @@ export function createCalls({ postEveryMs, now }: CallsOptions): Calls {
   async function turn(channel: string): Promise<void> {
     const at = Math.max(now(), turns.get(channel) ?? 0);
     turns.set(channel, at + postEveryMs);
-    if (at > now()) await sleep(at - now(), undefined, { ref: false });
+    if (at > now()) await sleep(at - now());
   }
 
   return {
@@ -50,4 +51,9 @@ export function createCalls({ postEveryMs, now }: CallsOptions): Calls {
         return attempt();
       }),
   };
+}
+
+/** A wait that keeps no process alive. */
+function idle(ms: number): Promise<void> {
+  return wait(ms, undefined, { ref: false });
 }
