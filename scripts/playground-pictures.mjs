@@ -54,7 +54,7 @@ try {
       await page.getByRole("button", { name: "Add", exact: true }).click();
       await page.locator("#terms li", { hasText: term }).waitFor();
     }
-    await page.getByRole("button", { name: "Hear the last recording again" }).click();
+    await page.getByRole("button", { name: "Try again with these words" }).click();
     await page.locator(".note.changed").waitFor();
     await page.waitForTimeout(400);
   });

@@ -1,6 +1,7 @@
 // The composition root: the one place that names concrete parts. Starts them, and stops them in reverse order.
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { createDiscord } from "./adapters/discord/index.ts";
 import type { ChatBody } from "./adapters/playground/chat-log.ts";
 import { createPlayground } from "./adapters/playground/index.ts";
 import type { Config } from "./config.ts";
@@ -116,6 +117,11 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     now,
   });
   if (config.playground) platforms.set("playground", playground.platform);
+  const models = [...catalogModels.map((model) => model.name), "demo"];
+  if (config.discord) {
+    const token = config.discord.token.reveal();
+    platforms.set("discord", createDiscord({ token, models, maxBytes: limits.bytes, observe, now }));
+  }
 
   const tokens = tokensByModel(config);
   const status = createStatusBoard({ queue, platform, now });
@@ -153,7 +159,6 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   });
   const intake = createIntake({ queue, settings, status, limits, wake: worker.wake, observe });
   const press = createPress({ queue, transcripts, settings, intake, wake: worker.wake });
-  const models = [...catalogModels.map((model) => model.name), "demo"];
   const { cloudPricePerMinute } = config;
   const commands = createCommands({
     queue,

@@ -20,6 +20,13 @@ function importsOf(file: string): string[] {
       : specifier,
   );
 }
+/** Without those for types alone, which are gone at run time. */
+function valueImportsOf(file: string): string[] {
+  const statements = textOf(file).matchAll(/^(?:import|export)\s+(?!type\b)(?:[^"';]*?\sfrom\s+)?"(\.[^"]+)"/gm);
+  return Array.from(statements, ([, specifier = ""]) =>
+    relative(src, resolve(join(src, dirname(file)), specifier)).replaceAll("\\", "/"),
+  );
+}
 const folderOf = (file: string) => (file.includes("/") ? file.slice(0, file.indexOf("/")) : "");
 const isOwn = (specifier: string) => specifier.endsWith(".ts");
 
@@ -64,6 +71,18 @@ describe("the sources", () => {
   it.each(Object.entries(FENCES))("keep %s in its file", (name, owner) => {
     const importers = files.filter((file) => importsOf(file).includes(name));
     expect(importers.filter((file) => !owner.test(file))).toEqual([]);
+  });
+
+  it("keep onnxruntime out of the gateway's process, where better-sqlite3 is: on Node 24 the two abort", () => {
+    const reached = new Set<string>();
+    const visit = (file: string) => {
+      if (reached.has(file)) return;
+      reached.add(file);
+      for (const specifier of valueImportsOf(file).filter(isOwn)) visit(specifier);
+    };
+    visit("app.ts");
+    expect([...reached]).not.toContain("inference/session.ts");
+    expect([...reached]).toContain("storage/database.ts");
   });
 
   it.each(files)("%s says its one subject first and is no longer than 400 lines", (file) => {

@@ -70,7 +70,7 @@ describe.skipIf(!isThere)("the playground in a browser", () => {
       await page.locator("#terms li", { hasText: term }).waitFor();
     }
     expect(await page.locator("#budget-text").textContent()).toMatch(/^\d+ of 160 tokens$/);
-    await page.getByRole("button", { name: "Hear the last recording again" }).click();
+    await page.getByRole("button", { name: "Try again with these words" }).click();
     await expect.poll(() => answers().count(), { timeout: 60_000 }).toBe(2);
     expect(await answers().last().textContent()).toContain("Qavylow");
     expect(await page.locator(".note.changed").textContent()).toContain("→ Qavylow");

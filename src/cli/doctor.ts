@@ -5,11 +5,16 @@ import { access, readdir, readFile, statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { type Config, readConfig } from "../config.ts";
+import { ConfigError } from "../core/errors.ts";
 import { ffmpegPath, ffprobePath } from "../inference/media.ts";
 import { verifyModel } from "../inference/model-upkeep.ts";
 import { demoFolder, installedModels, memoryNeed, modelsFolder, recommendedModel } from "../inference/models.ts";
 import type { Device } from "../inference/session.ts";
+import { checkPlatforms } from "../platform-checks.ts";
+import { databasePath } from "../storage/paths.ts";
 import { parseArguments } from "./arguments.ts";
 import { formatOptions, wrap } from "./help.ts";
 import type { Io } from "./io.ts";
@@ -18,7 +23,8 @@ import { flag } from "./kinds.ts";
 const HEAD = `Usage: earshot doctor [--json]
 
 Checks what Earshot stands on: Node, ffmpeg, onnxruntime and its devices, the
-models and their checksums, disk and memory.
+models and their checksums, disk and memory, the settings, the database, and
+the chat platforms that are set up.
 
 `;
 
@@ -53,8 +59,9 @@ export async function doctor(argv: readonly string[], io: Io): Promise<number> {
     await checkProgram("ffprobe", ffprobePath()),
     ...devices,
     ...(await checkModels(io, device)),
-    await checkFolder(modelsFolder(io.env)),
+    await checkFolder("models folder", modelsFolder(io.env), "EARSHOT_MODELS"),
     checkMemory(),
+    ...(await checkGateway(io)),
   ];
   io.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(lines).join(""));
   return findings.some((finding) => finding.state === "mend") ? 1 : 0;
@@ -169,7 +176,8 @@ async function unfinished(folder: string): Promise<string[]> {
   return [...new Set(parts.map((file) => file.split(/[\\/]/)[0] ?? file))];
 }
 
-async function checkFolder(folder: string): Promise<Finding> {
+/** @param variable names another folder */
+async function checkFolder(check: string, folder: string, variable: string): Promise<Finding> {
   let there = folder;
   while (!existsSync(there)) there = dirname(there);
   const isWritable = await access(there, constants.W_OK).then(
@@ -177,13 +185,52 @@ async function checkFolder(folder: string): Promise<Finding> {
     () => false,
   );
   if (!isWritable) {
-    const remedy = "allow writing there, or set EARSHOT_MODELS to a folder of yours";
-    return { check: "models folder", state: "mend", finding: `${folder} cannot be written`, remedy };
+    const remedy = `allow writing there, or set ${variable} to a folder of yours`;
+    return { check, state: "mend", finding: `${folder} cannot be written`, remedy };
   }
   const { bavail, bsize } = await statfs(there);
-  const found = { check: "models folder", finding: `${folder}, ${gigabytes(bavail * bsize)} free` };
+  const found = { check, finding: `${folder}, ${gigabytes(bavail * bsize)} free` };
   if (bavail * bsize >= 1e9) return { ...found, state: "ok" };
-  return { ...found, state: "note", remedy: "make room, or set EARSHOT_MODELS to another disk" };
+  return { ...found, state: "note", remedy: `make room, or set ${variable} to another disk` };
+}
+
+/** What only the bot needs: its settings, its database, and the chat platforms. */
+async function checkGateway(io: Io): Promise<Finding[]> {
+  let config: Config;
+  try {
+    config = readConfig({ flags: [], env: io.env, cwd: process.cwd() });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const remedy = "earshot start --help explains every setting";
+    return error.problems.map((finding): Finding => ({ check: "settings", state: "mend", finding, remedy }));
+  }
+  return [
+    { check: "settings", state: "ok", finding: "can be read" },
+    await checkFolder("data folder", config.data, "EARSHOT_DATA"),
+    await checkDatabase(databasePath(config.data)),
+    ...(await checkPlatforms(config)).map(
+      ({ name, ...found }): Finding => ({ check: name, state: "remedy" in found ? "mend" : "ok", ...found }),
+    ),
+  ];
+}
+
+/** In a process of its own: better-sqlite3 beside onnxruntime-node, which was loaded above, aborts on Node 24. */
+async function checkDatabase(path: string): Promise<Finding> {
+  const check = "database";
+  if (!existsSync(path)) return { check, state: "ok", finding: `none yet; the first start makes ${path}` };
+  const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+  try {
+    await promisify(execFile)(process.execPath, [main, "jobs", "--json", "--limit", "1", "--database", path]);
+    return { check, state: "ok", finding: path };
+  } catch (error) {
+    const stderr = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
+    return {
+      check,
+      state: "mend",
+      finding: stderr || `${path} cannot be read`,
+      remedy: "as it says, then start again",
+    };
+  }
 }
 
 function checkMemory(): Finding {

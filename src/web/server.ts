@@ -36,19 +36,26 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     if (!("statusCode" in error) || Number(error.statusCode) >= 500)
       observe({ kind: "unexpected", where: "web", error });
   });
-  app.get("/healthz", async () => ({ status: "ok", version }));
+  app.setErrorHandler((error, _request, reply) => {
+    const status = error instanceof Error && "statusCode" in error ? Number(error.statusCode) : 500;
+    // What went wrong inside is for the log alone.
+    const message = status < 500 && error instanceof Error ? error.message : "Something went wrong: the log says what.";
+    return reply.code(status).send({ message });
+  });
+  app.get("/healthz", async (_request, reply) => {
+    try {
+      await options.status();
+      return { status: "ok", version };
+    } catch (error) {
+      observe({ kind: "unexpected", where: "health", error });
+      return reply.code(503).send({ status: "failing", version });
+    }
+  });
   app.get("/metrics", async (_request, reply) => {
     reply.header("content-type", options.metrics.contentType);
     return options.metrics.text();
   });
-  app.get("/status", async (_request, reply) => {
-    reply.type("text/html; charset=utf-8");
-    return statusPage(await options.status());
-  });
-  app.get("/status.css", async (_request, reply) => {
-    reply.type("text/css; charset=utf-8");
-    return STATUS_STYLE;
-  });
+  if (isLoopback(host)) serveStatus(app, options.status);
   for (const plugin of options.plugins) await app.register(plugin);
   try {
     return { url: await app.listen({ host, port }), close: () => app.close() };
@@ -62,6 +69,18 @@ export async function startServer(options: ServerOptions): Promise<Server> {
           : "correct EARSHOT_HOST and EARSHOT_PORT."),
     ]);
   }
+}
+
+/** For whoever sits at this machine: on an address that others reach there is no such page. */
+function serveStatus(app: FastifyInstance, status: StatusSource): void {
+  app.get("/status", async (_request, reply) => {
+    reply.type("text/html; charset=utf-8");
+    return statusPage(await status());
+  });
+  app.get("/status.css", async (_request, reply) => {
+    reply.type("text/css; charset=utf-8");
+    return STATUS_STYLE;
+  });
 }
 
 const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {

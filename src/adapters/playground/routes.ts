@@ -11,7 +11,7 @@ import type { FastifyPluginAsync, FastifyReply } from "fastify";
 import { z } from "zod";
 import { PlatformError, UserError } from "../../core/errors.ts";
 import { ACTION_NAMES, COMMAND_NAMES } from "../../core/ports.ts";
-import type { Reply } from "../../core/reply.ts";
+import type { OutputFile, Reply } from "../../core/reply.ts";
 import type { ChatMessage, ChatRecording } from "./chat-log.ts";
 import type { Chat, PlaygroundOptions } from "./index.ts";
 import { CHANNELS, type Channel, isChannel, placeOf, recordingOf, scopeOf, YOU } from "./parse.ts";
@@ -77,7 +77,11 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
   return async (app) => {
     await app.register(multipart, { limits: { fileSize: limits.bytes, files: 1, fields: 5 } });
     await app.register(files, { root: PAGE, prefix: "/" });
-    await app.register(files, { root: folder, prefix: "/media/", decorateReply: false, index: false });
+    await app.register(files, {
+      ...{ root: folder, prefix: "/media/", decorateReply: false, index: false },
+      // What people send is played and nothing else, whatever it says that it is.
+      setHeaders: (reply) => reply.header("content-security-policy", "default-src 'none'; media-src 'self'; sandbox"),
+    });
 
     app.setErrorHandler((error, _request, reply) => {
       if (error instanceof UserError) return reply.code(400).send({ message: error.message });
@@ -99,7 +103,7 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
       return {
         channels: CHANNELS,
         samples: samples.files,
-        messages,
+        messages: messages.map(shown),
         revision: messages.reduce((most, message) => Math.max(most, message.revision), 0),
       };
     });
@@ -108,6 +112,15 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
       const { since } = z.object({ since: z.coerce.number().int().min(0).default(0) }).parse(request.query);
       const missed = Number(request.headers["last-event-id"] ?? since);
       stream(chat, reply, Number.isFinite(missed) ? missed : since);
+    });
+
+    app.get("/api/messages/:id/files/:name", async (request, reply) => {
+      const { id, name } = ofMessage.extend({ name: z.string() }).parse(request.params);
+      const body = chat.log.get(id)?.body;
+      const file = body?.kind === "reply" ? filesOf(body.reply).find((one) => one.name === name) : undefined;
+      if (file === undefined) throw new UserError("not_found", "That file is not there any more.");
+      reply.header("content-disposition", `attachment; filename*=UTF-8''${encodeURIComponent(file.name)}`);
+      return reply.type(`${file.mimeType}; charset=utf-8`).send(file.content);
     });
 
     app.get("/api/channels/:channel", async (request) => {
@@ -156,6 +169,15 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
       });
       await tell(message);
       return { id: message.id };
+    });
+
+    /** The command on a message's own menu, as the other platforms have it. The reply is for whoever pressed it. */
+    app.post("/api/messages/:id/transcribe", async (request) => {
+      const message = chat.log.get(ofMessage.parse(request.params).id);
+      const recording = message === undefined ? undefined : recordingOf(message);
+      if (recording === undefined) throw new UserError("not_found", "That message holds no recording.");
+      const invocation = { command: "transcribe", text: "", place: recording.place, actor: YOU } as const;
+      return { reply: await chat.listener().command({ ...invocation, recordings: [recording] }) };
     });
 
     app.post("/api/messages/:id/forward", async (request) => {
@@ -225,9 +247,11 @@ function stream(chat: Chat, reply: FastifyReply, since: number): void {
     // A change that came while the missed ones were read is not told twice.
     if (message.revision <= last) return;
     last = message.revision;
-    raw.write(`id: ${message.revision}\ndata: ${JSON.stringify(message)}\n\n`);
+    raw.write(`id: ${message.revision}\ndata: ${JSON.stringify(shown(message))}\n\n`);
   };
-  for (const message of chat.log.since(since, NEWEST)) tell(message);
+  for (let missed = chat.log.since(last, NEWEST); missed.length > 0; missed = chat.log.since(last, NEWEST)) {
+    for (const message of missed) tell(message);
+  }
   raw.write(": connected\n\n");
   chat.changes.on("message", tell);
   const heartbeat = setInterval(() => raw.write(": \n\n"), 15_000);
@@ -235,6 +259,22 @@ function stream(chat: Chat, reply: FastifyReply, since: number): void {
     clearInterval(heartbeat);
     chat.changes.off("message", tell);
   });
+}
+
+/** A message as the page gets it: the contents of files are asked for when somebody wants them. */
+function shown(message: ChatMessage): ChatMessage {
+  if (message.body?.kind !== "reply") return message;
+  const { reply } = message.body;
+  const emptied = ({ name, mimeType }: OutputFile): OutputFile => ({ name, mimeType, content: "" });
+  if (reply.kind === "file")
+    return { ...message, body: { kind: "reply", reply: { ...reply, file: emptied(reply.file) } } };
+  if (reply.kind !== "words" || reply.files === undefined) return message;
+  return { ...message, body: { kind: "reply", reply: { ...reply, files: reply.files.map(emptied) } } };
+}
+
+function filesOf(reply: Reply): readonly OutputFile[] {
+  if (reply.kind === "file") return [reply.file];
+  return reply.kind === "words" ? (reply.files ?? []) : [];
 }
 
 /** Only what a file's name may safely end with. */

@@ -78,14 +78,18 @@ async function messagesAt(url: string): Promise<readonly ChatMessage[]> {
   return ((await response.json()) as { messages: ChatMessage[] }).messages.filter(({ body }) => body !== null);
 }
 
-function visible({ id, body, thread }: ChatMessage): Visible {
+/** As the page shows it: the contents of a file are asked for when it is wanted. */
+async function visible(url: string, { id, body, thread }: ChatMessage): Promise<Visible> {
   const files: Record<string, string> = {};
   const texts: string[] = [];
   if (body?.kind === "text") texts.push(body.text);
   if (body?.kind === "reply") {
     const { reply } = body;
-    if (reply.kind === "file") files[reply.file.name] = reply.file.content;
-    else texts.push(reply.text);
+    if (reply.kind === "file") {
+      const { name, content } = reply.file;
+      expect(content).toBe("");
+      files[name] = await (await fetch(`${url}/api/messages/${id}/files/${encodeURIComponent(name)}`)).text();
+    } else texts.push(reply.text);
     if (reply.kind === "answer") texts.push(reply.head, ...reply.notes);
     if ("actions" in reply) texts.push(...reply.actions.map(({ label }) => label));
   }
@@ -112,7 +116,7 @@ platformContract("playground", async (): Promise<PlatformUnderTest> => {
     command: async (text) => void (await ok(await fetch(`${url}/api/channels/standup/messages`, json({ text })))),
     press: async (message, action, jobId) =>
       void (await ok(await fetch(`${url}/api/press`, json({ message, action, jobId })))),
-    visible: async () => (await messagesAt(url)).map(visible),
+    visible: async () => Promise.all((await messagesAt(url)).map((message) => visible(url, message))),
     close,
   };
 });
@@ -167,7 +171,9 @@ describe("the playground", () => {
     const { url, platform } = running;
     await platform.listen(recordingListener().listener, new AbortController().signal);
     await fetch(`${url}/api/channels/general/messages`, json({ text: "/transcrbe" }));
-    expect((await messagesAt(url)).map(visible).at(-1)?.text).toContain("There is no command /transcrbe");
+    expect((await messagesAt(url)).at(-1)?.body).toMatchObject({
+      reply: { text: expect.stringContaining("There is no command /transcrbe") },
+    });
   });
 
   it("tells a page what changes, from where it left off", async () => {
@@ -194,9 +200,31 @@ describe("the playground", () => {
     await reading;
     const events = text.split("\n\n").filter((event) => event.startsWith("id:"));
     expect(events.map((event) => /^id: (\d+)/.exec(event)?.[1])).toEqual(["1", "2"]);
+    // Far more than are read at once.
+    for (let index = 0; index < 600; index++)
+      await platform.reply(place, { kind: "words", text: `${index}` }, { key: `b:${index}` });
+    const long = await fetch(`${url}/api/changes?since=2`, { signal: AbortSignal.timeout(5000) });
+    let all = "";
+    for await (const chunk of long.body ?? []) {
+      all += Buffer.from(chunk).toString();
+      if (all.includes(": connected")) break;
+    }
+    expect(all.split("\n\n").filter((event) => event.startsWith("id:"))).toHaveLength(600);
     const missed = await fetch(`${url}/api/changes?since=1`, { signal: AbortSignal.timeout(1000) });
     const first = await missed.body?.getReader().read();
     expect(Buffer.from(first?.value ?? []).toString()).toMatch(/^id: 2\n/);
+  });
+
+  it("plays what people sent and runs none of it", async () => {
+    const { url, platform } = running;
+    await platform.listen(recordingListener().listener, new AbortController().signal);
+    await fetch(`${url}/api/channels/standup/recordings`, form(Buffer.from("<script>alert(1)</script>"), "x.html"));
+    const [sent] = await messagesAt(url);
+    const media = sent?.body?.kind === "recording" ? sent.body.media : "";
+    const response = await fetch(`${url}/media/${media}`);
+    expect(response.status).toBe(200);
+    expect(response.headers.get("content-security-policy")).toMatch(/default-src 'none'.*sandbox/);
+    expect((await fetch(`${url}/api/messages/${sent?.id}/files/x.srt`)).status).toBe(400);
   });
 
   it("answers no page of another name or origin", async () => {

@@ -2,7 +2,7 @@
 import { ask, follow } from "./api.js";
 import { completeCommands } from "./completions.js";
 import { button, element } from "./element.js";
-import { download, drawMessage } from "./messages.js";
+import { download, drawMessage, redrawMessage } from "./messages.js";
 import { recordWith } from "./recorder.js";
 import { wordsPanel } from "./words.js";
 
@@ -20,10 +20,21 @@ const messages = new Map(state.messages.map((message) => [message.id, message]))
 const unread = new Set();
 let channel = state.channels.includes(location.hash.slice(1)) ? location.hash.slice(1) : "standup";
 
-const labelOf = (name) => (name === "direct" ? "Earshot (direct)" : `# ${name}`);
+const labelOf = (name) => (name === "direct" ? "Earshot" : `# ${name}`);
+
+/** On a phone there is no room for the sign. */
+const tabText = (name) =>
+  name === "direct" ? labelOf(name) : element("span", {}, element("span", { class: "sign" }, "# "), name);
 
 function problem(text) {
   byId("problem").textContent = text;
+}
+
+/** A word for the moment. */
+function notice(text) {
+  byId("notice").textContent = text;
+  clearTimeout(notice.timer);
+  notice.timer = setTimeout(() => byId("notice").replaceChildren(), 6000);
 }
 
 /** Runs something that may fail, and says so where one can see it. */
@@ -43,10 +54,14 @@ const act = {
       const { file } = await ask("POST", "/api/press", { action, jobId, message });
       if (file) download(file);
     }),
-  transcribe: (id) => attempt(() => say(`/transcribe ${location.origin}/#message-${id}`)),
-  forward: (id) =>
+  transcribe: (id) =>
     attempt(async () => {
-      const to = channel === "direct" ? "standup" : "direct";
+      const { reply } = await ask("POST", `/api/messages/${id}/transcribe`);
+      notice(reply.text ?? "");
+    }),
+  forwardsTo: (from) => state.channels.filter((name) => name !== from).map((name) => [name, labelOf(name)]),
+  forward: (id, to) =>
+    attempt(async () => {
       await ask("POST", `/api/messages/${id}/forward`, { to });
       open(to);
     }),
@@ -58,11 +73,13 @@ const say = (text) => ask("POST", `/api/channels/${channel}/messages`, { text })
 function drawChannels() {
   byId("channels").replaceChildren(
     ...state.channels.map((name) =>
-      button(labelOf(name), () => open(name), {
+      button(tabText(name), () => open(name), {
         role: "tab",
         class: unread.has(name) ? "unread" : "",
         "aria-selected": String(name === channel),
+        "aria-controls": "room",
         tabindex: name === channel ? "0" : "-1",
+        ...(unread.has(name) ? { "aria-label": `${labelOf(name)}, something new` } : {}),
       }),
     ),
   );
@@ -105,21 +122,20 @@ function open(name) {
   byId("topic").textContent = TOPICS[name] ?? "";
   drawChannels();
   drawMessages();
-  words.refresh();
+  attempt(() => words.refresh());
 }
 
 function changed(message) {
-  const known = messages.has(message.id);
+  const before = messages.get(message.id);
   messages.set(message.id, message);
   if (message.channel !== channel) {
-    if (!known) unread.add(message.channel);
+    if (!before) unread.add(message.channel);
     return drawChannels();
   }
   const log = byId("messages");
   const isAtEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 120;
-  const old = known ? byId(`message-${message.id}`) : undefined;
-  // A status that ticks replaces itself alone, so that a player elsewhere goes on playing.
-  if (old) old.replaceWith(drawMessage(message, act));
+  const drawn = before ? byId(`message-${message.id}`) : undefined;
+  if (drawn) redrawMessage(drawn, before, message, act);
   else place(message);
   // An answer stands under its recording, which may be further up.
   if (message.body?.reply?.kind === "answer") byId(`message-${message.id}`).scrollIntoView({ block: "nearest" });
@@ -146,7 +162,8 @@ function sendFile(file, isVoice, seconds) {
 const sendSample = (name) => attempt(() => ask("POST", `/api/channels/${channel}/samples`, { name }));
 
 const words = wordsPanel({
-  load: () => ask("GET", `/api/channels/${channel}`),
+  channel: () => channel,
+  load: (name) => ask("GET", `/api/channels/${name}`),
   command: (text) => ask("POST", `/api/channels/${channel}/commands`, { text }),
 });
 
@@ -180,6 +197,7 @@ input.addEventListener("keydown", (event) => {
 });
 byId("composer").addEventListener("submit", async (event) => {
   event.preventDefault();
+  if (recorder.finish()) return;
   const text = input.value.trim();
   if (text === "") return;
   input.value = "";
@@ -195,7 +213,11 @@ byId("file").addEventListener("change", (event) => {
   if (file) sendFile(file, false);
   event.target.value = "";
 });
-recordWith(byId("record"), byId("recording-time"), (file, seconds) => sendFile(file, true, seconds), problem);
+const recorder = recordWith(
+  { control: byId("record"), discard: byId("discard"), time: byId("recording-time") },
+  (file, seconds) => sendFile(file, true, seconds),
+  problem,
+);
 
 const room = byId("room");
 room.addEventListener("dragover", (event) => {
