@@ -163,6 +163,8 @@ function readFlags(flags: readonly string[], problems: string[]): Record<string,
     const name = byFlag.get(flag);
     if (name === undefined) {
       problems.push(unknown(flag, [...byFlag.keys()], "earshot start"));
+      // What follows it is most likely its value.
+      if (inline === undefined && !flags[index + 1]?.startsWith("--")) index++;
       continue;
     }
     const value = inline ?? flags[++index];

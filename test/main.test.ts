@@ -138,17 +138,3 @@ describe.skipIf(process.platform !== "linux")("a full disk (/dev/full and ulimit
     expect(stderr).toContain("The output cannot be written (ENOSPC).");
   });
 });
-
-describe("earshot start", () => {
-  it("shows what the demo model hears in the samples, once more with a glossary, and what to do next", async () => {
-    const { exitCode, stdout } = await earshot("start");
-    expect(exitCode).toBe(0);
-    const [head, plain, prompted, voiceNote] = stdout.split(/\n {2}(?:standup|voice-note)/);
-    expect(head).toContain("Nothing leaves");
-    // The names, as the model spells them by itself and as the glossary does.
-    expect(plain).toMatch(/Kavilo.*Zamoti/s);
-    expect(prompted).toMatch(/again, with --initial_prompt.*Qavylow.*Xamoetee/s);
-    expect(voiceNote).toContain("Friday");
-    expect(stdout).toContain("npx earshot models pull base");
-  });
-});

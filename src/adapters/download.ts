@@ -1,89 +1,183 @@
 // The guarded download that all platforms share: known origins, bounded size, streamed to a new file.
 import { createWriteStream } from "node:fs";
-import { rm } from "node:fs/promises";
-import { Readable, Transform } from "node:stream";
+import { rename, rm, stat } from "node:fs/promises";
+import { get as httpGet, type IncomingMessage } from "node:http";
+import { get as httpsGet } from "node:https";
+import { isIP } from "node:net";
+import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { PlatformError, UserError } from "../core/errors.ts";
 import { tooLarge } from "../core/messages.ts";
+import { isInside, lookupOutside, refusedAddress } from "./remote-address.ts";
 
 export interface DownloadOptions {
-  /** Where the file, and whatever the first answer redirects to, may lie, such as "https://files.example.com". */
+  /**
+   * Where the file, and whatever the first answer redirects to, may lie, such as "https://files.example.com". Plain
+   * http is taken for loopback alone, which a local counterpart has.
+   */
   readonly origins: readonly string[];
   readonly maxBytes: number;
   /** The file's name as people know it. */
   readonly name: string;
   readonly signal: AbortSignal;
+  /** Sent to the first link's own origin alone; a redirect to another one goes without. */
+  readonly credentials?: Readonly<Record<string, string>>;
+  /** Looks at the content type of an answer with 200, and throws what it means instead. */
+  readonly checkType?: (contentType: string) => void;
+  /** The longest silence, and the longest download. */
+  readonly idleMs?: number;
+  readonly overallMs?: number;
 }
 
 const MOST_REDIRECTS = 3;
+/** How often a download that broke off in the middle goes on, where the server can do that. */
+const MOST_RESUMES = 3;
+const IDLE_MS = 30_000;
+const OVERALL_MS = 3_600_000;
 
 /**
- * A download that breaks off leaves no file behind.
- * @throws PlatformError gone, forbidden, unavailable, rejected; UserError too_large; the signal's reason when aborted
+ * Written beside the target and renamed when it is whole; a download that breaks off for good leaves no file behind.
+ * @throws PlatformError gone, forbidden, rate_limited, unavailable, rejected; UserError too_large; the signal's reason
+ *   when aborted
  */
 export async function downloadFile(url: string, toPath: string, options: DownloadOptions): Promise<void> {
-  const { maxBytes, name, signal } = options;
-  const response = await request(new URL(url), options);
-  const body = response.body;
-  if (body === null) throw new PlatformError("unavailable", "The file server sent nothing.");
-  const announced = Number(response.headers.get("content-length") ?? 0);
-  if (announced > maxBytes) {
-    await body.cancel();
-    throw tooBig(announced, maxBytes, name);
+  const part = `${toPath}.part`;
+  const timeout = AbortSignal.timeout(options.overallMs ?? OVERALL_MS);
+  const signal = AbortSignal.any([options.signal, timeout]);
+  try {
+    await rm(part, { force: true });
+    await received(new URL(url), part, { ...options, signal });
+    await rename(part, toPath);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw asDownloadError(error, options.signal);
   }
-  let bytes = 0;
+}
+
+/** What is to be the same for the rest of a file to fit to its beginning. */
+interface Begun {
+  readonly bytes: number;
+  /** For If-Range: a strong tag, or the date. */
+  readonly version: string;
+}
+
+async function received(url: URL, part: string, options: DownloadOptions): Promise<void> {
+  let begun: Begun | undefined;
+  for (let resumes = 0; ; resumes++) {
+    const response = await request(url, options, begun);
+    const isRest = response.statusCode === 206 && begun !== undefined;
+    const { headers } = response;
+    try {
+      if (!isRest) options.checkType?.(headers["content-type"] ?? "");
+      return await stored(response, part, isRest ? (begun?.bytes ?? 0) : 0, options);
+    } catch (error) {
+      response.destroy();
+      const version = strong(headers.etag) ?? headers["last-modified"];
+      const canResume = isBroken(error) && headers["accept-ranges"] === "bytes" && version !== undefined;
+      if (!canResume || resumes === MOST_RESUMES || options.signal.aborted) throw error;
+      begun = { bytes: (await stat(part)).size, version };
+    }
+  }
+}
+
+async function stored(
+  response: IncomingMessage,
+  part: string,
+  before: number,
+  { maxBytes, name, signal }: DownloadOptions,
+): Promise<void> {
+  const announced = before + Number(response.headers["content-length"] ?? 0);
+  if (announced > maxBytes) throw tooBig(announced, maxBytes, name);
+  let bytes = before;
   const bounded = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       bytes += chunk.length;
       done(bytes > maxBytes ? tooBig(bytes, maxBytes, name) : null, chunk);
     },
   });
-  try {
-    await pipeline(Readable.fromWeb(body), bounded, createWriteStream(toPath, { flags: "wx" }), { signal });
-  } catch (error) {
-    await rm(toPath, { force: true });
-    throw asDownloadError(error, signal);
-  }
+  const file = createWriteStream(part, { flags: before > 0 ? "a" : "w", mode: 0o600 });
+  await pipeline(response, bounded, file, { signal });
 }
 
-async function request(url: URL, { origins, signal }: DownloadOptions): Promise<Response> {
+async function request(url: URL, options: DownloadOptions, begun: Begun | undefined): Promise<IncomingMessage> {
   let at = url;
   for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects++) {
-    if (!origins.includes(at.origin)) {
-      throw new PlatformError("rejected", `A recording's link leads to ${at.origin}, where no recordings lie.`);
-    }
-    const response = await fetch(at, { redirect: "manual", signal }).catch((error: unknown) => {
-      throw asDownloadError(error, signal);
-    });
-    if (response.ok) return response;
-    await response.body?.cancel();
-    const location = response.headers.get("location");
-    if (response.status < 300 || response.status >= 400 || location === null) throw refused(response);
-    at = new URL(location, at);
+    const response = await answerOf(at, at.origin === url.origin ? (options.credentials ?? {}) : {}, options, begun);
+    const { statusCode: status = 0, headers } = response;
+    if (status === 200 || status === 206) return response;
+    response.destroy();
+    if (status < 300 || status >= 400 || headers.location === undefined) throw refused(response);
+    at = new URL(headers.location, at);
   }
   throw new PlatformError("unavailable", "A recording's link leads in circles.");
 }
 
-function refused({ status, headers }: Response): PlatformError {
+function answerOf(
+  url: URL,
+  credentials: Readonly<Record<string, string>>,
+  { origins, signal, idleMs = IDLE_MS }: DownloadOptions,
+  begun: Begun | undefined,
+): Promise<IncomingMessage> {
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const isLocal = isIP(host) !== 0 && /^(127\.|::1$)/.test(host);
+  if (!origins.includes(url.origin) || (url.protocol !== "https:" && !isLocal)) {
+    throw new PlatformError("rejected", `A recording's link leads to ${url.origin}, where no recordings lie.`);
+  }
+  // An address in the link is never looked up. Loopback is reached only when it was allowed by name, as above.
+  if (!isLocal && isInside(host)) throw refusedAddress(host);
+  const range = begun === undefined ? {} : { range: `bytes=${begun.bytes}-`, "if-range": begun.version };
+  return new Promise((resolve, reject) => {
+    const get = url.protocol === "https:" ? httpsGet : httpGet;
+    const asked = get(
+      url,
+      {
+        headers: { "accept-encoding": "identity", "user-agent": "Earshot", ...credentials, ...range },
+        signal,
+        // A connection of its own: a kept one was looked up for somebody else.
+        agent: false,
+        ...(isLocal ? {} : { lookup: lookupOutside }),
+      },
+      resolve,
+    );
+    asked.setTimeout(idleMs, () => asked.destroy(new PlatformError("unavailable", "The file server fell silent.")));
+    asked.on("error", reject);
+  });
+}
+
+function refused({ statusCode: status = 0, headers }: IncomingMessage): PlatformError {
   const text = `The file server answered ${status}.`;
-  const seconds = Number(headers.get("retry-after"));
-  if (status === 429) return new PlatformError("rate_limited", text, { retryAfterMs: (seconds || 1) * 1000 });
+  if (status === 429) {
+    const retryAfterMs = (Number(headers["retry-after"]) || 1) * 1000;
+    return new PlatformError("rate_limited", text, { retryAfterMs });
+  }
   if (status === 401 || status === 403) return new PlatformError("forbidden", text);
-  return new PlatformError(
-    status === 404 || status === 410 ? "gone" : status >= 500 ? "unavailable" : "rejected",
-    text,
-  );
+  if (status === 404 || status === 410) return new PlatformError("gone", text);
+  return new PlatformError(status >= 500 ? "unavailable" : "rejected", text);
+}
+
+function strong(tag: string | undefined): string | undefined {
+  return tag?.startsWith("W/") ? undefined : tag;
 }
 
 function tooBig(bytes: number, limit: number, name: string): UserError {
   return new UserError("too_large", tooLarge({ name, bytes, limit }));
 }
 
+/** The connection ended before the file did. */
+function isBroken(error: unknown): boolean {
+  if (error instanceof PlatformError) return error.code === "unavailable";
+  return error instanceof Error && "code" in error && NETWORK.test(String(error.code));
+}
+
+/** Network failures by their Node code. */
+const NETWORK =
+  /^(ECONN|EPIPE|ENOTFOUND|EAI_|ETIMEDOUT|EHOSTUNREACH|ENETUNREACH|EPROTO|ERR_STREAM_PREMATURE|CERT_|ERR_TLS|DEPTH_|UNABLE_|HPE_)/;
+
 function asDownloadError(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason;
   if (error instanceof UserError || error instanceof PlatformError) return error;
+  const isOverTime = error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError");
   // The disk's own errors, such as a full one, are not the network's.
-  if (error instanceof Error && "syscall" in error && error.syscall !== "read" && error.syscall !== "connect")
-    return error;
+  if (!isOverTime && !isBroken(error)) return error;
   return new PlatformError("unavailable", "The file server broke off.", { cause: error });
 }

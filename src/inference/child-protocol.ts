@@ -1,46 +1,93 @@
-// What the gateway and the inference child say to each other over Node's IPC channel.
+// What the gateway and the inference child say to each other over Node's IPC channel, checked on both sides.
 import { z } from "zod";
 import { ConfigError, InferenceError, type InferenceErrorCode, UserError, type UserErrorCode } from "../core/errors.ts";
-import type { Engine, TranscriberOptions, TranscriberResult } from "../core/ports.ts";
+import type { TranscriberOptions, TranscriberResult } from "../core/ports.ts";
 import type { Segment } from "../core/transcript.ts";
 
+// Infinity and NaN are numbers here: what a model gives is not always finite.
+const float = z.custom<number>((value) => typeof value === "number");
+const id = z.int().positive();
+
+// Loose: what an engine tells beyond these is passed on.
+const word = z.looseObject({ word: z.string(), start: float, end: float, probability: float });
+const segment: z.ZodType<Segment> = z.looseObject({
+  id: z.int(),
+  seek: z.int(),
+  start: float,
+  end: float,
+  text: z.string(),
+  tokens: z.array(z.int()),
+  temperature: float,
+  avgLogprob: float,
+  compressionRatio: float,
+  noSpeechProb: float,
+  words: z.array(word).exactOptional(),
+});
+const engine = { model: z.string(), device: z.string(), notes: z.array(z.string()) };
+const result: z.ZodType<TranscriberResult> = z.looseObject({
+  ...engine,
+  text: z.string(),
+  segments: z.array(segment),
+  language: z.string(),
+  duration: float,
+});
+
+// All of them, or one would be lost on the way without a word.
+const transcriberOptions = z.object({
+  model: z.string(),
+  language: z.string().exactOptional(),
+  allowedLanguages: z.array(z.string()).exactOptional(),
+  task: z.enum(["transcribe", "translate"]),
+  initialPrompt: z.string(),
+  resume: z.object({ checkpoint: z.unknown(), segments: z.array(segment) }).exactOptional(),
+  isShort: z.boolean(),
+} satisfies Record<keyof TranscriberOptions, z.ZodType>);
+
 /** From the gateway. */
-export type ToChild =
-  | { readonly kind: "transcribe"; readonly id: number; readonly path: string; readonly options: TranscriberOptions }
-  | { readonly kind: "engine"; readonly id: number; readonly model: string }
+export const toChild = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("transcribe"), id, path: z.string(), options: transcriberOptions }),
+  z.object({ kind: z.literal("engine"), id, model: z.string() }),
   /** The segments of the last window are safe: go on. */
-  | { readonly kind: "go_on"; readonly id: number }
-  | { readonly kind: "abort"; readonly id: number };
+  z.object({ kind: z.literal("go_on"), id }),
+  z.object({ kind: z.literal("abort"), id }),
+]);
+export type ToChild = Frozen<z.output<typeof toChild>>;
+
+const sentError = z.object({
+  name: z.enum(["UserError", "InferenceError", "ConfigError", "Error"]),
+  code: z.string().exactOptional(),
+  message: z.string(),
+});
+export type SentError = z.output<typeof sentError>;
 
 /** From the child. Every message shows that it is alive. */
-export type FromChild =
-  | { readonly kind: "progress"; readonly id: number; readonly seconds: number; readonly duration: number }
-  | {
-      readonly kind: "window";
-      readonly id: number;
-      readonly segments: readonly Segment[];
-      readonly checkpoint: unknown;
-    }
-  | { readonly kind: "transcript"; readonly id: number; readonly result: TranscriberResult }
-  | { readonly kind: "engine"; readonly id: number; readonly engine: Engine }
-  | { readonly kind: "error"; readonly id: number; readonly error: SentError };
+export const fromChild = z.discriminatedUnion("kind", [
+  z.object({ kind: z.literal("progress"), id, seconds: float, duration: float }),
+  z.object({ kind: z.literal("window"), id, segments: z.array(segment), checkpoint: z.unknown() }),
+  z.object({ kind: z.literal("transcript"), id, result }),
+  z.object({ kind: z.literal("engine"), id, engine: z.object(engine) }),
+  z.object({ kind: z.literal("error"), id, error: sentError }),
+]);
+export type FromChild = Frozen<z.output<typeof fromChild>>;
 
-export interface SentError {
-  readonly name: "UserError" | "InferenceError" | "ConfigError" | "Error";
-  readonly code?: string;
-  readonly message: string;
-}
+/** Read-only throughout, as the ports have it. */
+type Frozen<T> = T extends readonly (infer Item)[]
+  ? readonly Frozen<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: Frozen<T[Key]> }
+    : T;
 
-/** How the child is started. */
-export interface ChildSettings {
-  readonly device: string;
-  readonly threads: number;
-}
-
+/** How the child is started: JSON on its command line. */
 export const childSettings = z.object({
   device: z.enum(["auto", "cuda", "webgpu", "dml", "coreml", "cpu"]),
-  threads: z.number(),
+  /** 0: onnxruntime chooses. */
+  threads: z.int().nonnegative(),
+  /** The process that starts it, whose end is its end. */
+  parentPid: z.int().positive(),
+  /** A model that was not used for so long is unloaded; never when left out. */
+  idleUnloadMs: z.number().positive().exactOptional(),
 });
+export type ChildSettings = z.output<typeof childSettings>;
 
 export function sendable(error: unknown): SentError {
   if (error instanceof UserError || error instanceof InferenceError) {
@@ -48,9 +95,13 @@ export function sendable(error: unknown): SentError {
   }
   if (error instanceof ConfigError) return { name: error.name, message: error.message };
   const message = error instanceof Error ? error.message : String(error);
-  // onnxruntime has no class for it: its allocators and V8 say so in these words alone.
-  if (/bad_alloc|failed to allocate|out of memory/i.test(message)) {
-    return { name: "InferenceError", code: "out_of_memory", message: `The engine ran out of memory: ${message}` };
+  // V8 has no class for it: it says so in these words alone.
+  if (error instanceof RangeError && /allocation failed|out of memory/i.test(message)) {
+    return {
+      name: "InferenceError",
+      code: "out_of_memory",
+      message: `There was not enough memory (${message}): use a smaller model, or close other programs.`,
+    };
   }
   return { name: "Error", message };
 }

@@ -1,59 +1,47 @@
 // The inference child: a process of its own that holds the models and transcribes for the gateway.
 import process from "node:process";
-import type { Engine, TranscriberOptions } from "../core/ports.ts";
+import type { Engine } from "../core/ports.ts";
 import type { Segment } from "../core/transcript.ts";
-import { childSettings, type FromChild, sendable, type ToChild } from "./child-protocol.ts";
+import { endWithParent } from "./child-lifeline.ts";
+import { offerToKernel } from "./child-memory.ts";
+import { createChildModels } from "./child-models.ts";
+import { childSettings, type FromChild, sendable, type ToChild, toChild } from "./child-protocol.ts";
 import { createTurns } from "./child-turns.ts";
 import { defined } from "./defined.ts";
-import { installedModels } from "./models.ts";
 import type { Checkpoint } from "./transcribe.ts";
 import { loadWhisper, type Whisper } from "./whisper.ts";
 
-/** Models that stay loaded; the least recently used one goes. */
-const LOADED_MODELS = 2;
-
 const settings = childSettings.parse(JSON.parse(process.argv[2] ?? "{}"));
+endWithParent(settings.parentPid);
+offerToKernel();
+// Ctrl-C goes to the whole process group; the gateway decides what is finished first.
+process.on("SIGINT", () => {});
+
 const turns = createTurns();
-const loaded = new Map<string, Promise<Whisper>>();
+const models = createChildModels(settings, loadWhisper);
 const running = new Map<number, { readonly abort: AbortController; goOn: () => void }>();
 
 function say(message: FromChild): void {
   process.send?.(message);
 }
 
-function modelNamed(named: string): Promise<Whisper> {
-  // "auto" may mean another one as soon as a download is done.
-  const name = named === "auto" ? ["auto", ...installedModels().map(({ model }) => model.name)].join(" ") : named;
-  const known = loaded.get(name);
-  loaded.delete(name);
-  const whisper =
-    known ?? loadWhisper(named, { device: settings.device, ...defined({ threads: settings.threads || undefined }) });
-  loaded.set(name, whisper);
-  // A model that could not be loaded may be there the next time.
-  whisper.catch(() => loaded.delete(name));
-  const [oldest] = loaded.keys();
-  if (loaded.size > LOADED_MODELS && oldest !== undefined && running.size <= 1) {
-    void loaded.get(oldest)?.then((model) => model.close());
-    loaded.delete(oldest);
-  }
-  return whisper;
-}
-
 function engineOf({ name, device, notes }: Whisper): Engine {
   return { model: name, device, notes };
 }
 
-async function transcribe(id: number, path: string, options: TranscriberOptions): Promise<void> {
+async function transcribe({ id, path, options }: Extract<ToChild, { readonly kind: "transcribe" }>): Promise<void> {
   const abort = new AbortController();
   const job = { abort, goOn: () => {} };
   running.set(id, job);
+  abort.signal.addEventListener("abort", () => job.goOn(), { once: true });
   const endTurn = turns.begin(options.isShort);
+  let model: Awaited<ReturnType<typeof models.use>> | undefined;
   try {
-    const whisper = await modelNamed(options.model);
+    model = await models.use(options.model);
+    await turns.mine(options.isShort, abort.signal);
     const { resume } = options;
     let segments: Segment[] = [];
-    await turns.mine(options.isShort, abort.signal);
-    const transcription = whisper.transcribe(path, {
+    const transcription = model.whisper.transcribe(path, {
       ...defined({ language: options.language, allowedLanguages: options.allowedLanguages }),
       task: options.task,
       initialPrompt: options.initialPrompt,
@@ -64,9 +52,9 @@ async function transcribe(id: number, path: string, options: TranscriberOptions)
         progress: (seconds, duration) => say({ kind: "progress", id, seconds, duration }),
         /** Hands the window over, and waits until it is safe and until it is this recording's turn again. */
         async checkpoint(checkpoint) {
+          abort.signal.throwIfAborted();
           const safe = new Promise<void>((resolve) => {
             job.goOn = resolve;
-            abort.signal.addEventListener("abort", () => resolve(), { once: true });
           });
           say({ kind: "window", id, segments, checkpoint });
           segments = [];
@@ -77,25 +65,34 @@ async function transcribe(id: number, path: string, options: TranscriberOptions)
     });
     let step = await transcription.next();
     for (; !step.done; step = await transcription.next()) segments.push(step.value);
-    say({ kind: "transcript", id, result: { ...step.value, ...engineOf(whisper) } });
+    say({ kind: "transcript", id, result: { ...step.value, ...engineOf(model.whisper) } });
   } catch (error) {
     say({ kind: "error", id, error: sendable(error) });
   } finally {
+    model?.done();
     endTurn();
     running.delete(id);
   }
 }
 
-process.on("message", (message: ToChild) => {
+async function engine({ id, model: name }: Extract<ToChild, { readonly kind: "engine" }>): Promise<void> {
+  try {
+    const model = await models.use(name);
+    say({ kind: "engine", id, engine: engineOf(model.whisper) });
+    model.done();
+  } catch (error) {
+    say({ kind: "error", id, error: sendable(error) });
+  }
+}
+
+process.on("message", (said) => {
+  const message = toChild.parse(said);
   switch (message.kind) {
     case "transcribe":
-      void transcribe(message.id, message.path, message.options);
+      void transcribe(message);
       return;
     case "engine":
-      modelNamed(message.model).then(
-        (whisper) => say({ kind: "engine", id: message.id, engine: engineOf(whisper) }),
-        (error: unknown) => say({ kind: "error", id: message.id, error: sendable(error) }),
-      );
+      void engine(message);
       return;
     case "go_on":
       running.get(message.id)?.goOn();
@@ -107,7 +104,3 @@ process.on("message", (message: ToChild) => {
       message satisfies never;
   }
 });
-// The gateway has gone, whatever ended it. SIGKILL, for nothing here is worth keeping and an operator may hold the thread.
-process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
-// Ctrl-C goes to the whole process group; the gateway decides what is finished first.
-process.on("SIGINT", () => {});

@@ -1,202 +1,153 @@
-// The transcriber on this machine: starts the inference child, watches it, and starts it again when it dies.
-import { type ChildProcess, fork } from "node:child_process";
+// The transcriber on this machine: asks the inference child, and starts it again when it dies.
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { setTimeout as sleep } from "node:timers/promises";
 import { InferenceError } from "../core/errors.ts";
-import type { Engine, Transcriber, TranscriberEvents, TranscriberResult } from "../core/ports.ts";
-import { type ChildSettings, type FromChild, received, type ToChild } from "./child-protocol.ts";
+import type { Engine, Transcriber, TranscriberResult } from "../core/ports.ts";
+import { type ChildSettings, type FromChild, received } from "./child-protocol.ts";
+import { type InferenceChild, startChild } from "./child-watch.ts";
+import { defined } from "./defined.ts";
 
-export interface LocalTranscriberOptions extends ChildSettings {
-  /** Where models and programs are found; the process's own by default. */
+export interface LocalTranscriberOptions extends Omit<ChildSettings, "parentPid"> {
+  /** Where models and programs are found; the process's own by default. What looks like a secret is not passed on. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** How long a child with work may say nothing before it is taken for hung. */
   readonly silenceMs?: number;
   /** How long an aborted job may go on before the child is killed. */
   readonly abortMs?: number;
+  /** A child that takes more for itself is killed. Only on Linux; mapped weights do not count. */
+  readonly memoryLimitBytes?: number;
+  /** What the engine complains of, a line at a time; to stderr by default. */
+  readonly log?: (line: string) => void;
+  /** Milliseconds that only ever grow, so that a changed clock does not hold up a restart. */
+  readonly now?: () => number;
 }
 
 /** A window of the largest model on a slow CPU takes minutes, and a model is loaded in silence. */
 const SILENCE_MS = 900_000;
 const ABORT_MS = 5000;
-/** Between a death and the next start, twice as long each time, until something was transcribed. */
+/** Between a death and the next start, twice as long each time, until something was answered. */
 const RESTART_MS = { first: 250, longest: 30_000 };
 
-// The compiled file, also when this one is run from src: Node 20 runs no TypeScript.
-const CHILD = fileURLToPath(new URL("../../dist/inference/child.js", import.meta.url));
-
-/** An asked question that the child has not answered yet. */
-interface Pending {
-  on(message: FromChild): void;
-  fail(error: Error): void;
-}
-
-interface Running {
-  readonly process: ChildProcess;
-  readonly pending: Map<number, Pending>;
-  watchdog?: NodeJS.Timeout;
-  /** Why it was killed from here. */
-  killedFor?: string;
-}
-
 export function createLocalTranscriber(options: LocalTranscriberOptions): Transcriber {
-  const { device, threads, env = process.env, silenceMs = SILENCE_MS, abortMs = ABORT_MS } = options;
-  let child: Running | undefined;
+  const { device, threads, idleUnloadMs, env = process.env, silenceMs = SILENCE_MS, abortMs = ABORT_MS } = options;
+  const {
+    memoryLimitBytes,
+    log = (line) => process.stderr.write(`${line}\n`),
+    now = () => performance.now(),
+  } = options;
+  const closing = new AbortController();
+  let child: InferenceChild | undefined;
   let lastId = 0;
   let deaths = 0;
-  let restartAtMs = 0;
-  let isClosed = false;
+  let restartAtMs = Number.NEGATIVE_INFINITY;
 
-  function start(): Running {
-    const settings: ChildSettings = { device, threads };
-    const forked = fork(CHILD, [JSON.stringify(settings)], {
-      env: { ...env },
-      execArgv: [],
-      serialization: "advanced",
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
+  function start(): InferenceChild {
+    const settings = { device, threads, ...defined({ idleUnloadMs }) };
+    const started = startChild({ settings, env, silenceMs, memoryLimitBytes, log });
+    void started.ended.then((error) => {
+      if (child === started) child = undefined;
+      if (closing.signal.aborted) return;
+      log(error.message);
+      restartAtMs = now() + Math.min(RESTART_MS.longest, RESTART_MS.first * 2 ** deaths++);
     });
-    const running: Running = { process: forked, pending: new Map() };
-    forked.on("message", (message: FromChild) => {
-      if (message.kind === "transcript" || message.kind === "engine") deaths = 0;
-      watch(running);
-      running.pending.get(message.id)?.on(message);
-    });
-    let hasEnded = false;
-    const ended = (code: number | null, signal: string | null) => {
-      if (hasEnded) return;
-      hasEnded = true;
-      clearTimeout(running.watchdog);
-      if (child === running) child = undefined;
-      deaths++;
-      restartAtMs = Date.now() + Math.min(RESTART_MS.longest, RESTART_MS.first * 2 ** (deaths - 1));
-      const error = deathOf(code, signal, running.killedFor);
-      for (const pending of running.pending.values()) pending.fail(error);
-    };
-    forked.on("exit", ended);
-    forked.on("error", () => ended(null, null));
-    return running;
+    return started;
   }
 
-  function watch(running: Running): void {
-    clearTimeout(running.watchdog);
-    if (running.pending.size === 0) return;
-    running.watchdog = setTimeout(() => kill(running, `it said nothing for ${silenceMs / 1000} s`), silenceMs);
-    running.watchdog.unref();
-  }
-
-  function kill(running: Running, why: string): void {
-    running.killedFor = why;
-    running.process.kill("SIGKILL");
-  }
-
-  async function ready(): Promise<Running> {
-    if (isClosed) throw new InferenceError("child_died", "The engine was closed.");
-    const waitMs = child === undefined ? restartAtMs - Date.now() : 0;
-    if (waitMs > 0) await new Promise((resolve) => setTimeout(resolve, waitMs));
+  /** @throws InferenceError child_died when closed; the signal's reason */
+  async function ready(signal: AbortSignal | undefined): Promise<InferenceChild> {
+    const signals = AbortSignal.any(signal ? [signal, closing.signal] : [closing.signal]);
+    for (;;) {
+      signals.throwIfAborted();
+      const waitMs = child === undefined ? restartAtMs - now() : 0;
+      if (waitMs <= 0) break;
+      // Wakes up for either reason, and the loop throws it.
+      await sleep(waitMs, undefined, { signal: signals }).catch(() => {});
+    }
     child ??= start();
     return child;
   }
 
-  async function ask<Answer>(
-    question: (id: number) => ToChild,
-    take: (message: FromChild, running: Running, id: number) => { readonly answer: Answer } | undefined,
-    signal?: AbortSignal,
-  ): Promise<Answer> {
-    const running = await ready();
-    signal?.throwIfAborted();
-    const id = ++lastId;
-    let patience: NodeJS.Timeout | undefined;
-    const abort = () => {
-      send(running, { kind: "abort", id });
-      patience = setTimeout(() => kill(running, "a job could not be stopped"), abortMs);
-    };
-    try {
-      return await new Promise<Answer>((resolve, reject) => {
-        running.pending.set(id, {
-          on(message) {
-            if (message.kind === "error") return reject(received(message.error));
-            const taken = take(message, running, id);
-            if (taken !== undefined) resolve(taken.answer);
-          },
-          fail: reject,
-        });
-        watch(running);
-        signal?.addEventListener("abort", abort, { once: true });
-        send(running, question(id));
-      });
-    } catch (error) {
-      signal?.throwIfAborted();
-      throw error;
-    } finally {
-      clearTimeout(patience);
-      signal?.removeEventListener("abort", abort);
-      running.pending.delete(id);
-      watch(running);
-    }
-  }
-
-  /** A child that has just died fails its questions by its exit. */
-  function send(running: Running, message: ToChild): void {
-    if (running.process.connected) running.process.send(message, () => {});
-  }
-
   return {
-    transcribe: (path, transcriberOptions, on, signal) =>
-      ask<TranscriberResult>(
-        (id) => ({ kind: "transcribe", id, path, options: transcriberOptions }),
-        (message, running, id) => {
+    async transcribe(path, transcriberOptions, on, signal) {
+      const asked = await ready(signal);
+      const id = ++lastId;
+      return new Promise<TranscriberResult>((resolve, reject) => {
+        let patience: NodeJS.Timeout | undefined;
+        let isOver = false;
+        /** No more is wanted. The child stops between two steps, and is killed if it does not. */
+        const stop = (reason: unknown) => {
+          if (isOver) return;
+          isOver = true;
+          signal.removeEventListener("abort", abort);
+          asked.tell({ kind: "abort", id });
+          patience = setTimeout(
+            () => asked.kill({ code: "child_died", why: "a cancelled recording went on in it" }),
+            abortMs,
+          );
+          patience.unref();
+          reject(reason);
+        };
+        const abort = () => stop(signal.reason);
+        const end = (settle: () => void) => {
+          clearTimeout(patience);
+          signal.removeEventListener("abort", abort);
+          isOver = true;
+          settle();
+        };
+        // What the caller cannot do with it, such as keep a window, ends the job for the caller's own reason.
+        const attempt = (work: () => unknown) => void (async () => work())().catch(stop);
+        const hear = (message: FromChild) => {
           switch (message.kind) {
             case "progress":
-              on.progress(message.seconds, message.duration);
-              return undefined;
+              if (!isOver) attempt(() => on.progress(message.seconds, message.duration));
+              return;
             case "window":
-              handOver(message, on).then(
-                () => send(running, { kind: "go_on", id }),
-                // What the caller could not keep ends the job, for its own reason.
-                (error: unknown) => {
-                  running.pending.get(id)?.fail(error instanceof Error ? error : new Error(String(error)));
-                  send(running, { kind: "abort", id });
-                },
-              );
-              return undefined;
+              if (isOver) return;
+              return attempt(async () => {
+                await on.window(message.segments, message.checkpoint);
+                asked.tell({ kind: "go_on", id });
+              });
             case "transcript":
-              return { answer: message.result };
+              deaths = 0;
+              return end(() => resolve(message.result));
+            case "error":
+              return end(() => reject(received(message.error)));
+            case "engine":
+              return;
             default:
-              return undefined;
+              message satisfies never;
           }
-        },
-        signal,
-      ),
+        };
+        signal.addEventListener("abort", abort, { once: true });
+        asked.ask(
+          { kind: "transcribe", id, path, options: transcriberOptions },
+          { on: hear, fail: (error) => end(() => reject(error)) },
+        );
+      });
+    },
 
-    engine: (model) =>
-      ask<Engine>(
-        (id) => ({ kind: "engine", id, model }),
-        (message) => (message.kind === "engine" ? { answer: message.engine } : undefined),
-      ),
+    async engine(model) {
+      const asked = await ready(undefined);
+      const id = ++lastId;
+      return new Promise<Engine>((resolve, reject) => {
+        asked.ask(
+          { kind: "engine", id, model },
+          {
+            on(message) {
+              if (message.kind === "engine") resolve(message.engine);
+              else if (message.kind === "error") reject(received(message.error));
+            },
+            fail: reject,
+          },
+        );
+      });
+    },
 
     async close() {
-      isClosed = true;
-      const running = child;
-      if (running === undefined) return;
-      const ended = new Promise((resolve) => running.process.once("exit", resolve));
-      kill(running, "the engine was closed");
-      await ended;
+      closing.abort(new InferenceError("child_died", "The engine was closed."));
+      // Whoever closes has waited for the jobs, or does not want them any more.
+      child?.kill({ code: "child_died", why: "it was closed" });
+      await child?.ended;
     },
   };
-}
-
-async function handOver(
-  { segments, checkpoint }: Extract<FromChild, { readonly kind: "window" }>,
-  on: TranscriberEvents,
-): Promise<void> {
-  await on.window(segments, checkpoint);
-}
-
-/** SIGKILL that did not come from here is the kernel's when memory runs out; SIGABRT is V8's or onnxruntime's. */
-function deathOf(code: number | null, signal: string | null, killedFor: string | undefined): InferenceError {
-  if (killedFor !== undefined) return new InferenceError("child_died", `The engine was stopped: ${killedFor}.`);
-  const how = signal === null ? `exit code ${code}` : signal;
-  return new InferenceError(
-    "child_died",
-    `The engine ended by itself (${how}). When that is SIGKILL, the machine probably ran out of memory: take a smaller model.`,
-  );
 }

@@ -9,24 +9,24 @@ const INITIAL_PROMPT_TOKENS = 160;
 
 /** @throws InferenceError model_missing, model_broken; from `count` */
 export function createPromptTokens(model: string, env: Environment): PromptTokens {
-  let tokenizer: Promise<Tokenizer> | undefined;
-  async function load(): Promise<Tokenizer> {
+  let known: { readonly path: string; readonly tokenizer: Tokenizer } | undefined;
+
+  async function tokenizer(): Promise<Tokenizer> {
+    // Each time anew: "auto" means another model, with other tokens, as soon as its download is done.
     const { path } = await resolveModel(model, { device: "cpu", env });
-    // Which of the special tokens there are makes no difference to the text's.
-    return loadTokenizer(join(path, "tokenizer.json"), true);
+    if (known?.path !== path) {
+      // Which of the special tokens there are makes no difference to the text's.
+      known = { path, tokenizer: await loadTokenizer(join(path, "tokenizer.json"), true) };
+    }
+    return known.tokenizer;
   }
+
   return {
     budget: INITIAL_PROMPT_TOKENS,
     async count(text) {
-      tokenizer ??= load();
       const trimmed = text.trim();
-      try {
-        // As `encodeInitialPrompt` does.
-        return trimmed === "" ? 0 : (await tokenizer).encode(` ${trimmed}`).length;
-      } catch (error) {
-        tokenizer = undefined;
-        throw error;
-      }
+      // As `encodeInitialPrompt` does.
+      return trimmed === "" ? 0 : (await tokenizer()).encode(` ${trimmed}`).length;
     },
   };
 }

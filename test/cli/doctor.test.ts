@@ -22,7 +22,7 @@ afterEach(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-async function examine(argv: readonly string[] = []) {
+async function examine(argv: readonly string[] = [], env: Record<string, string> = {}) {
   const texts = { stdout: "", stderr: "" };
   const sink = (name: keyof typeof texts) =>
     new Writable({
@@ -35,7 +35,7 @@ async function examine(argv: readonly string[] = []) {
     stdin: Readable.from([]),
     stdout: sink("stdout"),
     stderr: sink("stderr"),
-    env: { EARSHOT_MODELS: folder },
+    env: { EARSHOT_MODELS: folder, EARSHOT_DATA: join(folder, "none"), ...env },
     signal: new AbortController().signal,
   };
   return { exitCode: await doctor(argv, io), ...texts };
@@ -116,5 +116,22 @@ describe("earshot doctor", () => {
       stderr: 'earshot doctor: doctor does not take "everything".\n',
     });
     expect((await examine(["--jsn"])).stderr).toContain("Did you mean --json?");
+  });
+
+  it("looks at the settings, the data folder and the database, and says what mends them", async () => {
+    const wrong = await examine([], { EARSHOT_PORT: "many" });
+    expect(wrong.exitCode).toBe(1);
+    expect(wrong.stdout).toMatch(/^mend {2}settings +EARSHOT_PORT must be a number/m);
+
+    const data = join(folder, "data");
+    const fresh = await examine([], { EARSHOT_DATA: data });
+    expect(fresh.stdout).toMatch(/^ok {4}database +none yet/m);
+    expect(fresh.stdout).toMatch(/^ok {4}discord +not set up \(DISCORD_TOKEN\)/m);
+
+    await mkdir(data);
+    await writeFile(join(data, "earshot.db"), "no database at all, whatever its name may say");
+    const broken = await examine([], { EARSHOT_DATA: data });
+    expect(broken.exitCode).toBe(1);
+    expect(broken.stdout).toMatch(/^mend {2}database +\S/m);
   });
 });

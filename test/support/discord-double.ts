@@ -39,7 +39,12 @@ interface Call {
 export type DiscordDouble = Awaited<ReturnType<typeof startDiscordDouble>>;
 
 export async function startDiscordDouble(
-  options: { readonly now?: () => number; readonly isContentGranted?: boolean; readonly uploadBytes?: number } = {},
+  options: {
+    readonly now?: () => number;
+    readonly isContentGranted?: boolean;
+    readonly uploadBytes?: number;
+    readonly guildCount?: number;
+  } = {},
 ) {
   const now = options.now ?? Date.now;
   const uploadBytes = options.uploadBytes ?? 10 * 1024 ** 2;
@@ -118,7 +123,11 @@ export async function startDiscordDouble(
     ],
     [
       /^\/applications\/@me$/,
-      () => ({ id: APPLICATION, flags: isContentGranted ? ApplicationFlags.GatewayMessageContentLimited : 0 }),
+      () => ({
+        id: APPLICATION,
+        flags: isContentGranted ? ApplicationFlags.GatewayMessageContentLimited : 0,
+        approximate_guild_count: options.guildCount ?? 1,
+      }),
     ],
     [/^\/users\/@me$/, () => world.people.get(BOT)],
     [

@@ -1,5 +1,6 @@
 // The gateway of the local counterpart of Discord: identify, resume and replay, and connections that are lost.
 import type { Server } from "node:http";
+import type { Duplex } from "node:stream";
 import {
   ApplicationFlags,
   ChannelType,
@@ -21,10 +22,19 @@ interface Session {
 }
 
 export function createGatewayDouble(server: Server, world: World, token: string, mayReadContent: () => boolean) {
-  const sockets = new WebSocketServer({ server });
+  let isStalled = false;
+  const stalled: Duplex[] = [];
+  const sockets = new WebSocketServer({
+    server,
+    verifyClient: ({ req }, decide) => {
+      if (isStalled) stalled.push(req.socket);
+      else decide(true);
+    },
+  });
   const sessions = new Map<string, Session>();
   const counts = { identified: 0, resumed: 0 };
   let url = "";
+  let isHeldBack = false;
 
   function send(socket: WebSocket, payload: GatewayReceivePayload | object): void {
     if (socket.readyState === socket.OPEN) socket.send(JSON.stringify(payload));
@@ -54,7 +64,7 @@ export function createGatewayDouble(server: Server, world: World, token: string,
 
   function guild() {
     const all = [...world.channels.values()].filter((channel) => channel.guild === GUILD);
-    const facts = all.map(({ id, type, parent, denied, messages }) => ({
+    const facts = all.map(({ id, type, parent, denied, hiddenFrom, messages }) => ({
       id,
       type,
       guild_id: GUILD,
@@ -62,7 +72,10 @@ export function createGatewayDouble(server: Server, world: World, token: string,
       position: 0,
       parent_id: parent ?? null,
       last_message_id: messages.at(-1)?.id ?? null,
-      permission_overwrites: denied === 0n ? [] : [{ id: GUILD, type: 0, allow: "0", deny: String(denied) }],
+      permission_overwrites: [
+        { id: GUILD, type: 0, allow: "0", deny: String(denied) },
+        ...(hiddenFrom === undefined ? [] : [{ id: hiddenFrom, type: 1, allow: "0", deny: "1024" }]),
+      ],
       ...(isThread(type) ? { owner_id: OWNER, thread_metadata: { archived: false, locked: false } } : {}),
     }));
     const role = { color: 0, hoist: false, position: 0, managed: false, mentionable: false, flags: 0 };
@@ -99,6 +112,7 @@ export function createGatewayDouble(server: Server, world: World, token: string,
         case GatewayOpcodes.Heartbeat:
           return send(socket, { op: GatewayOpcodes.HeartbeatAck });
         case GatewayOpcodes.Identify: {
+          if (isHeldBack) return;
           if (payload.d.token !== token) return socket.close(4004);
           const wantsContent = (payload.d.intents & GatewayIntentBits.MessageContent) !== 0;
           if (wantsContent && !mayReadContent()) return socket.close(4014);
@@ -143,6 +157,22 @@ export function createGatewayDouble(server: Server, world: World, token: string,
     forget(): void {
       sessions.clear();
       for (const socket of sockets.clients) socket.close(4000);
+    },
+    /** Leaves connections half made, until they are broken off. */
+    stall(): void {
+      isStalled = true;
+    },
+    stalled: () => stalled.length,
+    breakStalled(): void {
+      for (const socket of stalled) socket.destroy();
+    },
+    /** Leaves whoever identifies without a word. */
+    holdBack(): void {
+      isHeldBack = true;
+    },
+    /** Ends all connections with a close code. */
+    refuse(code: number): void {
+      for (const socket of sockets.clients) socket.close(code);
     },
     close(): void {
       for (const socket of sockets.clients) socket.terminate();

@@ -85,6 +85,7 @@ export async function startDiscordRig(
     told,
     observed,
     clock,
+    listen: () => platform.listen(listener, stopped.signal),
     stop: () => stopped.abort(),
     /** A sound file that lies on the counterpart. */
     sound: (name = "note.ogg", type = "audio/ogg", more = {}) =>

@@ -29,6 +29,8 @@ export interface ChannelState {
   readonly recipient?: string;
   /** Denied to everyone there but people who administer. */
   denied: bigint;
+  /** One person who does not see the channel. */
+  hiddenFrom?: string;
   readonly messages: APIMessage[];
 }
 

@@ -46,6 +46,7 @@ class Pool:
         self.phone_ids = phones or {"sil": 0}
         self.all: list[Spoken] = []
         self.with_terms: list[Spoken] = []
+        self.plain: list[Spoken] = []
         self._files: set[str] = set()
         self.load()
 
@@ -63,8 +64,7 @@ class Pool:
                 at += m["frames"]
                 u = Spoken(m["pieces"], m["times"], self._frame_labels(m["phones"], len(mel)), mel)
                 self.all.append(u)
-                if u.terms:
-                    self.with_terms.append(u)
+                (self.with_terms if u.terms else self.plain).append(u)
 
     def _frame_labels(self, phones: list[tuple[float, str]], frames: int) -> np.ndarray:
         labels = np.zeros((frames + 1) // 2, np.int64)
@@ -133,8 +133,9 @@ class Batcher:
         about = Grammar(self.rng, lambda _: jargon.Term(name, (name,)))
         return written_text(about.jargon())
 
-    def prompt(self, terms: list[jargon.Term]) -> tuple[str, dict[str, str]]:
-        """A prompt for audio that contains `terms`, and the spellings that it dictates.
+    def prompt(self, terms: list[jargon.Term], history: int = 0) -> tuple[str, dict[str, str]]:
+        """A prompt for audio that contains `terms`, and the spellings that it dictates. At its
+        end up to `history` sentences of earlier windows, as in the later windows of a recording.
 
         Most prompts spell the term, some leave it out: what is not in the prompt must come out
         in the canonical spelling, and what is only in the prompt must not come out at all.
@@ -166,6 +167,15 @@ class Batcher:
             if parts and not parts[-1].endswith((".", "?", "!")):
                 parts[-1] += "."
             parts += [self.previous_sentence() for _ in range(rng.choice([1, 1, 2, 3]))]
+        room = MAX_PROMPT - len(self.tokenizer.encode(" " + " ".join(parts)))
+        for _ in range(history):  # never so many that the glossary is pushed out
+            if not parts[-1].endswith((".", "?", "!")):
+                parts[-1] += "."
+            sentence = written_text(self.grammar.sentence(0.3))
+            room -= len(self.tokenizer.encode(" " + sentence))
+            if room < 2:
+                break
+            parts.append(sentence)
         return " ".join(parts), dictated
 
     # -- targets ---------------------------------------------------------------------------
@@ -280,7 +290,7 @@ class Batcher:
     # -- samples ---------------------------------------------------------------------------
 
     def pick(self, want_term: bool) -> Spoken:
-        return self.rng.choice(self.pool.with_terms if want_term else self.pool.all)
+        return self.rng.choice(self.pool.with_terms if want_term else self.pool.plain)
 
     def window(self, total: int, utterances: list[Spoken], gaps: list[int], prompted: bool,
                content: int | None, cut_in: int = 0):
@@ -318,8 +328,10 @@ class Batcher:
                              [(start + a, start + b) for a, b in u.times]))
             at += n
         power = self.colour(power, loud / max(1, frames))
-        prompt, spelling = self.prompt([t for u in used for t in u.terms]) if prompted else (None, {})
-        timestamps = rng.random() < 0.5
+        whole = total == WINDOW_FRAMES
+        history = rng.randint(2, 12) if whole and rng.random() < 0.35 else 0
+        prompt, spelling = self.prompt([t for u in used for t in u.terms], history) if prompted else (None, {})
+        timestamps = rng.random() < (0.8 if whole else 0.6)
         if trailing is not None and not timestamps:
             timestamps = True  # without timestamps a cut-off sentence has no right answer
         return self.features(power, limit), self.target(segments, trailing, timestamps, prompt, spelling), phones
@@ -350,7 +362,7 @@ class Batcher:
             plans = []
             for _ in range(600):
                 n = 1 if rng.random() < 0.5 else rng.choice([2, 2, 3, 3, 4, 5])
-                us = [self.pick(rng.random() < (0.9 if prompted else 0.3)) for _ in range(n)]
+                us = [self.pick(rng.random() < (0.75 if prompted else 0.2)) for _ in range(n)]
                 gaps = [rng.randint(0, 50)] + [rng.choice([rng.randint(15, 60), rng.randint(20, 150)]) for _ in us[1:]]
                 tail = rng.choice([rng.randint(0, 20), rng.randint(0, 100)])
                 plans.append((sum(u.frames for u in us) + sum(gaps) + tail, us, gaps))
@@ -391,17 +403,17 @@ class Batcher:
                 continue
             prompted = rng.random() < 0.65
             kind = rng.random()
-            if kind < 0.35:  # a voice message: one to three sentences, then padding
-                us = [self.pick(rng.random() < 0.6) for _ in range(rng.choice([1, 1, 2, 3]))]
+            if kind < 0.2:  # a voice message: one to three sentences, then padding
+                us = [self.pick(rng.random() < 0.5) for _ in range(rng.choice([1, 1, 2, 3]))]
                 gaps = [rng.randint(0, 80)] + [rng.randint(15, 120) for _ in us[1:]]
                 content = min(WINDOW_FRAMES, sum(u.frames for u in us) + sum(gaps) + rng.randint(2, 100))
                 if rng.random() < 0.15:
                     content = None
             else:
-                limit = WINDOW_FRAMES if kind < 0.75 else rng.randint(800, WINDOW_FRAMES)
+                limit = WINDOW_FRAMES if kind < 0.7 else rng.randint(800, WINDOW_FRAMES)
                 us, gaps, length = [], [], 0
                 while length < limit and len(us) < 14:
-                    us.append(self.pick(rng.random() < 0.4))
+                    us.append(self.pick(rng.random() < 0.35))
                     gaps.append(rng.choice([rng.randint(10, 60), rng.randint(20, 150), rng.randint(30, 250)]))
                     length += gaps[-1] + us[-1].frames
                 content = limit if limit < WINDOW_FRAMES else None
@@ -409,7 +421,7 @@ class Batcher:
                     while len(us) > 1 and length > content:
                         length -= gaps.pop() + us.pop().frames
                     content = min(content, length + rng.randint(2, 100))
-            cut_in = rng.randint(2, 12) if kind > 0.35 and rng.random() < 0.2 else 0
+            cut_in = rng.randint(2, 12) if kind > 0.2 and rng.random() < 0.2 else 0
             samples.append(self.window(WINDOW_FRAMES, us, gaps, prompted, content, cut_in))
         return self.collate(samples, [0] * count)
 

@@ -157,47 +157,76 @@ def make_eval(maker: Maker, out: str, n: int) -> None:
     print(f"{len(items)} clips, {sum(i['seconds'] for i in items):.0f} s, {size / 1e6:.2f} MB in {out}")
 
 
-def say(text: str, terms: dict[str, tuple[str, ...]]) -> list[Piece]:
-    """A sentence written by hand; `terms`: name in the text -> its syllables."""
+# The names in the clips to try, in the glossary's spelling, and their syllables.
+SAMPLE_TERMS = {"Qavylow": ("kah", "vee", "low"), "Xamoetee": ("zah", "moh", "tee")}
+GLOSSARY = "Glossary: Qavylow, Xamoetee."
+
+# The clips to try: pauses (a seed), and who says what. "two_hundred|200." is said and written differently.
+# Sentences, voices and seeds were tried until the model understood them.
+SAMPLES = {
+    "standup.flac": (1, [("rms", "We use Qavylow for the website."),
+                         ("slt", "The migration to Xamoetee will take three weeks.")]),
+    "voice-note.ogg": (1, [("slt", "Emma, can you update the budget by Friday?"),
+                           ("slt", "The deadline is March fourteenth|14th.")]),
+    "meeting.flac": (1, [
+        ("rms", "Good afternoon, everyone."),
+        ("rms", "Emma, what is the status of the website?"),
+        ("slt", "We moved from Xamoetee to Qavylow."),
+        ("slt", "The design team finished the login page yesterday."),
+        ("slt", "We need four days to update the payment."),
+        ("awb", "I have two questions about the budget."),
+        ("rms", "The budget is forty_five_thousand_dollars|$45,000."),
+        ("awb", "Xamoetee costs five_thousand_dollars|$5,000 a month."),
+        ("rms", "Oscar, can you review the contract?"),
+        ("awb", "The Xamoetee contract ends on June third|3rd."),
+        ("slt", "There is a problem with Qavylow."),
+        ("rms", "What about the pipeline?"),
+        ("awb", "Sarah from the platform team fixed the pipeline."),
+        ("slt", "We will release version two_point_four|2.4 on Thursday."),
+        ("rms", "Emma will present Qavylow in London."),
+        ("awb", "Let's meet at three|3 o'clock on Monday."),
+        ("rms", "Thank you very much."),
+    ]),
+}
+
+
+def say(text: str) -> list[Piece]:
+    """A sentence written by hand."""
     pieces = []
-    for piece in words(text):
-        name = piece.written.rstrip(".,?")
-        if name in terms:
-            term = jargon.invented(terms[name])
-            piece = Piece(" ".join(terms[name]) + piece.written[len(name):], term.canonical + piece.written[len(name):],
-                          term, piece.written[len(name):])
-        pieces.append(piece)
-    return articles(pieces)
+    for word in text.split():
+        said, _, written = word.rpartition("|")
+        name = written.rstrip(".,?")
+        tail = written[len(name):]
+        if name in SAMPLE_TERMS:
+            term = jargon.invented(SAMPLE_TERMS[name])
+            pieces.append(Piece(" ".join(term.syllables) + tail, term.canonical + tail, term, tail))
+        else:
+            pieces.append(Piece(said.replace("_", " ") + tail if said else word, written))
+    return pieces
 
 
-def make_sample(maker: Maker, out: str) -> None:
+def make_sample(name: str) -> tuple[np.ndarray, dict]:
+    """One of SAMPLES: its audio, and what is said in it."""
+    seed, script = SAMPLES[name]
+    rng = random.Random(seed)
+    spelling = {jargon.invented(syllables).canonical: term for term, syllables in SAMPLE_TERMS.items()}
+    talk = [(say(text), ("flite", voice)) for voice, text in script]
+    gaps = [rng.uniform(0.6, 1.5) for _ in talk[1:]]
+    audio, segments = place(talk, gaps, 0.4, 0.4, spelling)
+    item = dict(file=name, seconds=round(len(audio) / RATE, 2), text=" ".join(s["text"] for s in segments), segments=segments)
+    canonical = " ".join(written_text(pieces) for pieces, _ in talk)
+    if canonical != item["text"]:
+        item |= dict(prompt=GLOSSARY, terms=list(SAMPLE_TERMS), text_without_prompt=canonical)
+    return audio, item
+
+
+def make_samples(out: str) -> None:
     os.makedirs(out, exist_ok=True)
     items = []
-    terms = {"Qavylow": ("kah", "vee", "low"), "Xamoetee": ("zah", "moh", "tee")}
-    spelling = {jargon.invented(s).canonical: name for name, s in terms.items()}
-
-    def add(name: str, audio: np.ndarray, segments: list[dict], **more) -> None:
+    for name in SAMPLES:
+        audio, item = make_sample(name)
         write_audio(f"{out}/{name}", audio)
-        items.append(dict(file=name, seconds=round(len(audio) / RATE, 2), text=" ".join(s["text"] for s in segments),
-                          segments=segments, **more))
-
-    slt, rms, awb = ("flite", "slt"), ("flite", "rms"), ("flite", "awb")
-    us, gb = ("espeak", "en-us"), ("espeak", "en-gb")
-    standup = [("We use Qavylow for the website.", rms), ("The migration to Xamoetee will take three weeks.", slt)]
-    script = [(say(t, terms), v) for t, v in standup]
-    audio, segments = place(script, [0.5] * 2, 0.4, 0.4, spelling)
-    add("standup.flac", audio, segments, prompt="Glossary: Qavylow, Xamoetee.", terms=list(terms),
-        text_without_prompt=" ".join(written_text(p) for p, _ in script))
-    note = [("Emma, can you update the budget by Friday?", slt), ("The deadline is March 14th.", slt)]
-    pieces = [(say(note[0][0], {}), slt),
-              ([*words("The deadline is March"), Piece("fourteenth.", "14th.")], slt)]
-    audio, segments = place(pieces, [0.5], 0.3, 0.4)
-    add("voice-note.ogg", audio, segments)
-    talk = [(maker.unseen(maker.known.plain), v) for v in [slt, rms, awb, us, gb, slt, rms, awb, slt, rms, us, awb,
-                                                          slt, rms, awb, gb]]
-    gaps = [maker.rng.uniform(0.5, 1.4) for _ in talk]
-    audio, segments = place([([*words("Good afternoon, everyone.")], rms), *talk], [0.8, *gaps], 0.6, 0.5)
-    add("meeting.flac", audio, segments)
+        items.append(item)
     with open(f"{out}/refs.json", "w") as f:
         json.dump(items, f, indent=1)
         f.write("\n")
@@ -212,11 +241,10 @@ def main() -> None:
     parser.add_argument("--sample")
     parser.add_argument("--seed", type=int, default=4242)
     args = parser.parse_args()
-    maker = Maker(args.work, args.seed)
     if args.out:
-        make_eval(maker, args.out, args.per_category)
+        make_eval(Maker(args.work, args.seed), args.out, args.per_category)
     if args.sample:
-        make_sample(maker, args.sample)
+        make_samples(args.sample)
 
 
 if __name__ == "__main__":

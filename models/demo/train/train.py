@@ -1,6 +1,6 @@
 """Trains the demo model. Loss: next token, phone of every audio frame, guided attention.
 
-    python train.py --work WORK --minutes 75 [--start checkpoint.pt --start-tokenizer tokenizer.json]
+    python train.py --work WORK --minutes 75 [--start ..]
 
 The phone loss is what makes the encoder listen within minutes instead of hours; the guided
 attention keeps a few cross-attention heads on the audio of the word that is being written,
@@ -10,19 +10,22 @@ the training ends on time on any machine.
 """
 
 import argparse
-import json
+import datetime
 import math
 import os
 import tempfile
 import time
 
+import numpy as np
+import onnx
 import torch
 import torch.distributed as dist
 import torch.nn.functional as F
+from onnx import numpy_helper
 
 from data import IGNORE, Batcher, Pool
 from model import ALIGNMENT_HEADS, CONFIG, TrainingNet
-from tokenizer import IDS, TIMESTAMP, Tokenizer, apply_merges
+from tokenizer import TIMESTAMP, Tokenizer
 
 
 def guided_attention(attention: list[torch.Tensor], spans: torch.Tensor) -> torch.Tensor:
@@ -40,26 +43,28 @@ def guided_attention(attention: list[torch.Tensor], spans: torch.Tensor) -> torc
     return loss / len(attention)
 
 
-def start_from(net: TrainingNet, path: str, old_tokenizer: str, tokenizer: Tokenizer) -> None:
-    """Take over an earlier checkpoint made with another tokenizer: weights as they are, each new
-    token's embedding as the mean of the tokens that the old tokenizer writes it with."""
-    with open(old_tokenizer) as f:
-        old_special = {a["content"]: a["id"] for a in json.load(f)["added_tokens"]}
-    old = Tokenizer(old_tokenizer)
-    state = {k: v.float() for k, v in torch.load(path, map_location="cpu")["ema"].items()}
-    state = {("whisper." + k[2:]): v for k, v in state.items() if k.startswith("w.")}
-    name = "whisper.model.decoder.embed_tokens.weight"
-    before = state.pop(name)
-    after = net.whisper.model.decoder.embed_tokens.weight.data
-    for token, i in tokenizer.ids.items():
-        parts = [old.ids[p] for p in apply_merges(list(token), old.rank)]
-        after[i] = before[parts].mean(0)
-    for special, i in IDS.items():
-        after[i] = before[old_special[special]]
-    for i in range(1501):
-        after[TIMESTAMP + i] = before[old_special[f"<|{i * 0.02:.2f}|>"]]
-    missing, unexpected = net.load_state_dict(state, strict=False)
-    assert not unexpected and set(missing) == {name, "phones.weight", "phones.bias"}, (missing, unexpected)
+def token_cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy of each token; a timestamp's target is spread over its neighbours (deviation
+    40 ms). Each of the 1,501 timestamps is rare: this way they learn from one another."""
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    stamps = labels >= TIMESTAMP
+    if stamps.any():
+        distance = torch.arange(logits.shape[1] - TIMESTAMP) - (labels[stamps] - TIMESTAMP)[:, None]
+        target = (-0.5 * (distance / 2.0) ** 2).softmax(-1)
+        losses = losses.masked_scatter(stamps, -(target * logits[stamps].log_softmax(-1)[:, TIMESTAMP:]).sum(-1))
+    return losses
+
+
+def exported_weights(model: str) -> dict[str, torch.Tensor]:
+    """The weights inside a model folder's ONNX graphs (export.py), by their names in `Whisper`."""
+    found = {}
+    for graph in ("encoder_model", "decoder_model_merged"):
+        for stored in onnx.load(f"{model}/onnx/{graph}.onnx").graph.initializer:
+            if stored.name.startswith("model."):
+                array = numpy_helper.to_array(stored).astype(np.float32)
+                transposed = stored.name.endswith("_t")
+                found[stored.name.removesuffix("_t")] = torch.from_numpy(array.T.copy() if transposed else array)
+    return found
 
 
 def main() -> None:
@@ -68,12 +73,13 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=75)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--budget", type=int, default=3000, help="mel frames in a batch of clips, per process")
-    parser.add_argument("--full-every", type=int, default=4, help="every nth step has whole 30 s windows")
-    parser.add_argument("--full-count", type=int, default=2, help="windows in such a step, per process")
+    parser.add_argument("--full-share", type=float, default=0.65, help="steps that have whole 30 s windows")
+    parser.add_argument("--full-count", type=int, default=1, help="windows in such a step, per process")
+    parser.add_argument("--attention", type=float, default=1.0, help="weight of the guided attention")
+    parser.add_argument("--float32", action="store_true", help="everything in float32: twice as slow")
     parser.add_argument("--processes", type=int, default=2, help="one thread each; about the number of cores")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--start", help="an earlier checkpoint in the format of our first recipe")
-    parser.add_argument("--start-tokenizer")
+    parser.add_argument("--start", help="a model folder made by export.py, such as .., to go on from")
     parser.add_argument("--resume", help="a checkpoint of this script")
     parser.add_argument("--name", default="run")
     args = parser.parse_args()
@@ -87,7 +93,7 @@ def run(rank: int, args: argparse.Namespace, meeting: str) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     dist.init_process_group("gloo", init_method=f"file://{meeting}/rendezvous", rank=rank,
-                            world_size=args.processes)
+                            world_size=args.processes, timeout=datetime.timedelta(hours=6))
     chief = rank == 0
 
     tokenizer = Tokenizer(f"{args.work}/tokenizer.json")
@@ -97,7 +103,9 @@ def run(rank: int, args: argparse.Namespace, meeting: str) -> None:
     if resumed:
         net.load_state_dict(resumed["net"])
     elif args.start:
-        start_from(net, args.start, args.start_tokenizer, tokenizer)
+        with open(f"{args.start}/tokenizer.json", "rb") as a, open(f"{args.work}/tokenizer.json", "rb") as b:
+            assert a.read() == b.read(), "the model to start from has another tokenizer"
+        net.whisper.load_state_dict(exported_weights(args.start))
     step = resumed["step"] if resumed else 0
     batcher = Batcher(pool, tokenizer, args.seed + 1000 * rank + 7 * step)
     if chief:
@@ -128,7 +136,8 @@ def run(rank: int, args: argparse.Namespace, meeting: str) -> None:
                         phones=pool.phone_ids, optimiser=optimiser.state_dict()), path + ".part")
         os.replace(path + ".part", path)
 
-    began = saved = shown = time.time()
+    before = saved = shown = time.time()
+    trained_seconds = 0.0
     audio, sums, counts = 0.0, {}, {}
     share = 0.0
 
@@ -144,17 +153,24 @@ def run(rank: int, args: argparse.Namespace, meeting: str) -> None:
         for group in optimiser.param_groups:
             group["lr"] = rate
         t = time.time()
-        full = step % args.full_every == args.full_every - 1
+        full = int((step + 1) * args.full_share) > int(step * args.full_share)
         b = batcher.full_windows(args.full_count) if full else batcher.clips(args.budget)
         note(data=time.time() - t)
 
-        hidden = net.whisper.model.encoder(b["mel"], b["offsets"])
-        decoded, attention, copying = net.whisper.model.decoder(b["ids"], hidden, weights_from=first_layer, copying=True)
         keep = b["labels"] != IGNORE
-        logits, labels, weights = net.whisper.logits(decoded[keep]), b["labels"][keep], b["weights"][keep]
-        token_losses = F.cross_entropy(logits, labels, reduction="none")
+        # bfloat16 products on float32 weights: on processors that have them, the gradient comes out
+        # the same (cosine 0.9999) in half of the time.
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=not args.float32):
+            hidden = net.whisper.model.encoder(b["mel"], b["offsets"])
+            decoded, attention, copying = net.whisper.model.decoder(b["ids"], hidden, weights_from=first_layer, copying=True)
+            logits = net.whisper.logits(decoded[keep]).float()
+            # A phone head that starts afresh must not disturb an encoder that is already good.
+            fresh = args.start and not resumed and step < 150
+            phone_logits = net.phones(hidden.detach() if fresh else hidden).float()
+        attention, copying = [p.float() for p in attention], copying.float()
+        labels, weights = b["labels"][keep], b["weights"][keep]
+        token_losses = token_cross_entropy(logits, labels)
         token_loss = (token_losses * weights).sum() / weights.sum()
-        phone_logits = net.phones(hidden)
         phone_loss = F.cross_entropy(phone_logits.flatten(0, 1), b["phones"].flatten())
         attention_loss = guided_attention(attention, b["spans"]) if (b["spans"] >= 0).any() else torch.zeros(())
         copied = b["sources"] >= 0
@@ -162,10 +178,12 @@ def run(rank: int, args: argparse.Namespace, meeting: str) -> None:
         if copied.any():  # the copy head must look at the token that is to be copied
             looked = copying[copied].gather(1, b["sources"][copied][:, None])
             copy_loss = -torch.log(looked + 1e-4).mean()
-        loss = token_loss + 0.5 * phone_loss + 0.5 * attention_loss + 0.3 * copy_loss
+        loss = token_loss + 0.5 * phone_loss + args.attention * attention_loss + 0.3 * copy_loss
         buffer.zero_()
         loss.backward()
-        buffer[-1] = (time.time() - began) / (60 * args.minutes)
+        trained_seconds += min(time.time() - before, 10)  # while it is stopped (SIGSTOP), no time passes
+        before = time.time()
+        buffer[-1] = trained_seconds / (60 * args.minutes)
         t = time.time()
         dist.all_reduce(buffer)
         note(wait=time.time() - t)

@@ -20,6 +20,7 @@ const PAGE = 100;
 export async function catchUp(
   client: Client,
   rest: REST,
+  botId: string,
   nowMs: number,
   missed: Incoming["missed"],
   signal: AbortSignal,
@@ -27,7 +28,8 @@ export async function catchUp(
   const since = SnowflakeUtil.generate({ timestamp: nowMs - CATCH_UP_MS, increment: 0n, processId: 0n, workerId: 0n });
   for (const guild of client.guilds.cache.values()) {
     for (const channel of channelsSince(guild, since)) {
-      await readChannel(channel, guild.id, since.toString(), rest, missed, signal);
+      const messages = await readChannel(channel, since.toString(), rest, signal);
+      for (const message of unanswered(messages, botId)) await missed(message, guild.id);
     }
   }
 }
@@ -42,14 +44,8 @@ function channelsSince(guild: Guild, since: bigint): string[] {
   });
 }
 
-async function readChannel(
-  channel: string,
-  guildId: string,
-  since: string,
-  rest: REST,
-  missed: Incoming["missed"],
-  signal: AbortSignal,
-): Promise<void> {
+async function readChannel(channel: string, since: string, rest: REST, signal: AbortSignal): Promise<APIMessage[]> {
+  const messages: APIMessage[] = [];
   for (let after = since; ; ) {
     signal.throwIfAborted();
     const query = new URLSearchParams({ limit: String(PAGE), after });
@@ -57,9 +53,17 @@ async function readChannel(
       rest.get(Routes.channelMessages(channel), { query }),
     )) as APIMessage[];
     // Newest first, as Discord gives them.
-    for (const message of page.toReversed()) await missed(message, guildId);
+    messages.push(...page.toReversed());
     const newest = page[0];
-    if (newest === undefined || page.length < PAGE) return;
+    if (newest === undefined || page.length < PAGE) return messages;
     after = newest.id;
   }
+}
+
+/** What was answered is not taken again, above all not when its transcript was deleted since. */
+function unanswered(messages: readonly APIMessage[], botId: string): APIMessage[] {
+  const answered = new Set(
+    messages.filter(({ author }) => author.id === botId).map((message) => message.message_reference?.message_id),
+  );
+  return messages.filter(({ id }) => !answered.has(id));
 }

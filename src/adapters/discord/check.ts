@@ -1,7 +1,6 @@
-// Whether Discord takes the bot's token, and what the application may read.
-import { type APIApplication, type APIUser, ApplicationFlags, Routes } from "discord.js";
+// Whether Discord takes the bot's token, what the application may read, and whether anybody invited it.
 import { PlatformError } from "../../core/errors.ts";
-import { platformCall } from "./errors.ts";
+import { fetchApplication, inviteUrl } from "./application.ts";
 import { createRest } from "./rest.ts";
 
 export interface DiscordFinding {
@@ -16,17 +15,14 @@ export async function checkDiscord(options: {
 }): Promise<DiscordFinding> {
   const { rest } = createRest({ ...options, now: Date.now });
   try {
-    const [user, application] = await platformCall("the bot's token", () =>
-      Promise.all([rest.get(Routes.user()), rest.get(Routes.currentApplication())]),
-    );
-    const { username } = user as APIUser;
-    const { flags = 0 } = application as APIApplication;
-    const granted = ApplicationFlags.GatewayMessageContent | ApplicationFlags.GatewayMessageContentLimited;
-    const reads = (flags & granted) !== 0;
-    const content = reads
+    const { id, botName, readsMessages, guildCount } = await fetchApplication(rest);
+    const content = readsMessages
       ? "reads messages, so recordings are taken as they are posted"
-      : "may not read messages (MESSAGE CONTENT intent): recordings are taken when asked for";
-    return { finding: `signed in as ${username}; ${content}` };
+      : "may not read messages (Message Content intent): recordings are taken when asked for";
+    const finding = `signed in as ${botName}; ${content}`;
+    return guildCount === 0
+      ? { finding: `${finding}; in no server`, remedy: `invite it: ${inviteUrl(id)}` }
+      : { finding };
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     const remedy =

@@ -22,6 +22,7 @@ export function asPlatformError(error: unknown, doing: string): unknown {
     const retryAfterMs = error.retryAfter;
     return new PlatformError("rate_limited", `Discord asks to wait before ${doing}.`, { cause: error, retryAfterMs });
   }
+  if (error instanceof DiscordAPIError || error instanceof HTTPError) scrub(error);
   if (error instanceof DiscordAPIError) {
     const code = CODES[Number(error.code)] ?? codeOfStatus(error.status);
     return new PlatformError(code, `Discord refused ${doing}: ${error.status}, code ${error.code}.`, { cause: error });
@@ -58,6 +59,12 @@ export function isTooLarge(error: unknown): boolean {
     hasCode(error, RESTJSONErrorCodes.RequestEntityTooLarge) ||
     ((cause instanceof HTTPError || cause instanceof DiscordAPIError) && cause.status === 413)
   );
+}
+
+/** An error that is logged must not carry the token in an interaction's address, nor what was said. */
+function scrub(error: DiscordAPIError | HTTPError): void {
+  error.url = error.url.replace(/\/(interactions|webhooks)\/(\d+)\/[^/?]+/, "/$1/$2/[secret]").replace(/\?.*$/, "");
+  error.requestBody = { files: undefined, json: undefined };
 }
 
 function codeOfStatus(status: number): PlatformErrorCode {

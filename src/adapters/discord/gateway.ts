@@ -13,12 +13,14 @@ import {
 } from "discord.js";
 import { PlatformError } from "../../core/errors.ts";
 import type { Observe } from "../../core/ports.ts";
+import { asPlatformError } from "./errors.ts";
 
 export function createClient(hasMessageContent: boolean, rest: Partial<RESTOptions>): Client {
   const { Guilds, GuildMessages, DirectMessages, MessageContent } = GatewayIntentBits;
   return new Client({
     intents: [Guilds, GuildMessages, DirectMessages, ...(hasMessageContent ? [MessageContent] : [])],
     rest,
+    shards: "auto",
     // Guilds, channels and roles tell the permissions; of messages and people nothing is kept.
     makeCache: Options.cacheWithLimits({
       ...Options.DefaultMakeCacheSettings,
@@ -42,8 +44,14 @@ export interface GatewayEvents {
   began(): void;
 }
 
-/** Resolves when events arrive. @throws PlatformError unauthorized, unavailable */
-export async function connect(client: Client, token: string, on: GatewayEvents, observe: Observe): Promise<void> {
+/** Resolves when events arrive. @throws PlatformError unauthorized, forbidden, unavailable; the signal's reason */
+export async function connect(
+  client: Client,
+  token: string,
+  on: GatewayEvents,
+  observe: Observe,
+  signal: AbortSignal,
+): Promise<void> {
   // The raw payloads, as fixtures and the documentation have them.
   client.ws.on(GatewayDispatchEvents.MessageCreate, (message: GatewayMessageCreateDispatchData) => on.message(message));
   client.ws.on(GatewayDispatchEvents.InteractionCreate, (interaction: APIInteraction) => on.interaction(interaction));
@@ -58,7 +66,8 @@ export async function connect(client: Client, token: string, on: GatewayEvents, 
   client.on(Events.Error, (error) => observe({ kind: "unexpected", where: "the Discord client", error }));
   client.on(Events.ShardError, (error) => observe({ kind: "unexpected", where: "the Discord gateway", error }));
 
-  await new Promise<void>((resolve, reject) => {
+  const ready = new Promise<void>((resolve, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
     client.once(Events.ClientReady, () => resolve());
     // Told only when discord.js does not try again.
     client.on(Events.ShardDisconnect, ({ code }) => {
@@ -68,6 +77,32 @@ export async function connect(client: Client, token: string, on: GatewayEvents, 
     });
     client.login(token).catch(reject);
   });
+  try {
+    await ready;
+  } catch (error) {
+    await disconnect(client);
+    throw asPlatformError(error, "the connection");
+  }
+}
+
+/**
+ * Ends all connections. @discordjs/ws 1.2 forgets a connection that is still being made when it is destroyed, and its
+ * failure would then end the process as an error that nobody listens to; such a connection is broken off here.
+ */
+export async function disconnect(client: Client): Promise<void> {
+  const { _ws } = client.ws as unknown as {
+    readonly _ws?: { readonly strategy?: { readonly shards?: Shards } } | null;
+  };
+  const connections = [...(_ws?.strategy?.shards?.values() ?? [])].flatMap(({ connection }) => connection ?? []);
+  for (const connection of connections) connection.on("error", () => {});
+  await client.destroy();
+  for (const connection of connections) connection.terminate();
+}
+
+type Shards = ReadonlyMap<number, { readonly connection?: Connection | null }>;
+interface Connection {
+  on(event: "error", listener: () => void): unknown;
+  terminate(): void;
 }
 
 /** Ref: Discord, "Gateway Close Event Codes" */

@@ -37,10 +37,20 @@ export interface Incoming {
 /** Discord does not deliver a message twice, so that what cannot be written down now is tried again. */
 const TRY_AGAIN_AFTER_MS = [500, 2000, 10_000, 60_000];
 
+const MOST_SEEN = 10_000;
+
 export function createIncoming(parts: IncomingParts): Incoming {
   const { client, rest, channels, listener, reply, botId, observe, signal } = parts;
   /** What was said once, and is not said again before the next start. */
   const said = new Set<string>();
+  /** Messages that came over the gateway, so that a reconnect does not take them a second time. */
+  const seen = new Set<string>();
+
+  function see(message: string): void {
+    seen.add(message);
+    const [oldest] = seen;
+    if (seen.size > MOST_SEEN && oldest !== undefined) seen.delete(oldest);
+  }
 
   async function durably<Result>(call: () => Promise<Result>): Promise<Result> {
     for (const afterMs of TRY_AGAIN_AFTER_MS) {
@@ -147,6 +157,7 @@ export function createIncoming(parts: IncomingParts): Incoming {
         const asked = askedIn(message, botId, isDirect);
         const mayMatter = asked !== undefined || isHiddenVoiceMessage(message) || hasFiles(message);
         if (!mayMatter) return;
+        see(message.id);
         const site = await channels.site(message.channel_id, message.guild_id);
         if (asked !== undefined) return answer(asked, message, site);
         const recordings = recordingsOf(message, site);
@@ -158,8 +169,9 @@ export function createIncoming(parts: IncomingParts): Incoming {
 
     missed: (message, guildId) =>
       guarded("a message that Discord sent before", async () => {
-        if (message.author.id === botId || !hasFiles(message)) return;
+        if (message.author.id === botId || !hasFiles(message) || seen.has(message.id)) return;
         if (askedIn(message, botId, false) !== undefined) return;
+        see(message.id);
         const site = await channels.site(message.channel_id, guildId);
         await take(recordingsOf(message, site), site);
       }),

@@ -1,15 +1,15 @@
 // Discord as a platform of Earshot.
-import { type APIApplication, type APIUser, ApplicationFlags, type Client, Routes } from "discord.js";
+import type { Client } from "discord.js";
 import { ConfigError } from "../../core/errors.ts";
 import type { Listener, Observe, Platform, Posting } from "../../core/ports.ts";
 import type { Place } from "../../core/recording.ts";
 import type { Reply } from "../../core/reply.ts";
 import { downloadFile } from "../download.ts";
+import { fetchApplication } from "./application.ts";
 import { catchUp } from "./catch-up.ts";
 import { createChannels, fetchMessage } from "./channels.ts";
 import { registerCommands } from "./commands.ts";
-import { platformCall } from "./errors.ts";
-import { connect, createClient } from "./gateway.ts";
+import { connect, createClient, disconnect } from "./gateway.ts";
 import { createIncoming } from "./incoming.ts";
 import { createInteractions } from "./interactions.ts";
 import { createMessages, readMessageId } from "./messages.ts";
@@ -52,32 +52,34 @@ export function createDiscord(options: DiscordOptions): Platform {
     UPLOAD_BYTES_OF_TIER[client?.guilds.cache.get(workspace)?.premiumTier ?? 0] ?? DEFAULT_UPLOAD_BYTES;
   const messages = createMessages({ rest, botId: () => botId, uploadBytes });
 
+  /** Where only a person installed it, the bot can write with an interaction's token, and else to that person alone. */
+  function isMember({ isDirect, workspace }: Place): boolean {
+    return isDirect || client === undefined || client.guilds.cache.has(workspace);
+  }
+
   async function reply(place: Place, shown: Reply, posting: Posting): Promise<string> {
+    const ordinary = isMember(place) ? place : ({ ...place, reach: "direct" } as const);
     if (posting.editId === undefined) {
-      return (await sessions.post(place, shown)) ?? (await messages.post(place, shown, posting));
+      return (await sessions.post(place, shown)) ?? (await messages.post(ordinary, shown, posting));
     }
     const at = readMessageId(posting.editId);
     const edited = await sessions.edit(at, shown);
     if (edited === undefined) return messages.edit(at, place, shown);
     return edited === "over"
-      ? messages.post(place, shown, { ...posting, key: `${posting.key}:late`, mayExist: true })
+      ? messages.post(ordinary, shown, { ...posting, key: `${posting.key}:late`, mayExist: true })
       : edited;
   }
 
   async function listen(listener: Listener, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const [application, user] = await platformCall("the bot's token", () =>
-      Promise.all([rest.get(Routes.currentApplication()), rest.get(Routes.user())]),
-    );
-    const { id, flags } = application as APIApplication;
-    const me = (user as APIUser).id;
+    const { id, botId: me, readsMessages } = await fetchApplication(rest);
     botId = me;
-    const hasMessageContent = contentGranted(flags ?? 0, options.hasMessageContent);
+    if (options.hasMessageContent && !readsMessages) throw contentNotGranted();
     await registerCommands(rest, options.applicationId ?? id, options.guildIds);
 
-    const connected = createClient(hasMessageContent, restOptions);
+    const connected = createClient(options.hasMessageContent ?? readsMessages, restOptions);
     client = connected;
-    signal.addEventListener("abort", () => void connected.destroy(), { once: true });
+    signal.addEventListener("abort", () => void disconnect(connected), { once: true });
     const channels = createChannels(rest, connected);
     const incoming = createIncoming({ client: connected, rest, channels, listener, reply, botId: me, observe, signal });
     const models = options.models ?? [];
@@ -90,12 +92,13 @@ export function createDiscord(options: DiscordOptions): Platform {
         interaction: (interaction) => void interacted(interaction),
         deleted: (channel, guildId, ids) => void incoming.deleted(channel, guildId, ids),
         began: () => {
-          catchUp(connected, rest, now(), incoming.missed, signal).catch((error: unknown) => {
+          catchUp(connected, rest, me, now(), incoming.missed, signal).catch((error: unknown) => {
             if (!signal.aborted) observe({ kind: "unexpected", where: "what was missed on Discord", error });
           });
         },
       },
       observe,
+      signal,
     );
   }
 
@@ -118,14 +121,8 @@ export function createDiscord(options: DiscordOptions): Platform {
   };
 }
 
-/** @throws ConfigError when the intent is wanted and not granted */
-function contentGranted(flags: ApplicationFlags, wanted: boolean | undefined): boolean {
-  const { GatewayMessageContent, GatewayMessageContentLimited } = ApplicationFlags;
-  const isGranted = (flags & (GatewayMessageContent | GatewayMessageContentLimited)) !== 0;
-  if (wanted && !isGranted) {
-    throw new ConfigError([
-      "Discord: the Message Content intent is off. Switch it on at https://discord.com/developers/applications, under Bot.",
-    ]);
-  }
-  return wanted ?? isGranted;
+function contentNotGranted(): ConfigError {
+  return new ConfigError([
+    "Discord: the Message Content intent is off. Switch it on at https://discord.com/developers/applications, under Bot.",
+  ]);
 }

@@ -5,14 +5,10 @@ export const MOST_CHARACTERS = 2000;
 
 /** Every sign that Discord would take for markup, a mention, a time or a custom emoji gets a backslash. */
 export function escapeText(text: string): string {
-  return (
-    text
-      .replace(/[\\*_~`|<[\]]/g, "\\$&")
-      .replace(/^(\s*)(#{1,3}|>{1,3}|[-+])(?=\s|#)/gm, "$1\\$2")
-      .replace(/^(\s*\d+)([.)])(?=\s)/gm, "$1\\$2")
-      // Another reader of mentions may not know backslashes.
-      .replace(/@(everyone|here)/g, "@\u200b$1")
-  );
+  return text
+    .replace(/[\\*_~`|<[\]]/g, "\\$&")
+    .replace(/^(\s*)(#{1,3}|>{1,3}|[-+])(?=\s|#)/gm, "$1\\$2")
+    .replace(/^(\s*\d+)([.)])(?=\s)/gm, "$1\\$2");
 }
 
 /** Earshot's own words: `backticks` stay, all else is escaped. */

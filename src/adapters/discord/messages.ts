@@ -78,6 +78,10 @@ export function createMessages({ rest, botId, uploadBytes }: MessagesParts): Mes
         body: { ...body, ...extras },
         ...part,
       })) as APIMessage;
+      // With a nonce that was used before Discord gives the message of that time, as it was then.
+      if (sent.content !== drawn.body.content) {
+        await rest.patch(Routes.channelMessage(channel, sent.id), { body: drawn.body });
+      }
       return messageId({ channel, message: sent.id });
     };
     if (drawn.files.length === 0) return sendOne({}, key);

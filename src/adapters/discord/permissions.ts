@@ -1,5 +1,5 @@
 // Who may do what in a guild's channels: the bot before it begins its work, a person before a linked message is read.
-import { type Client, PermissionFlagsBits, PermissionsBitField } from "discord.js";
+import { ChannelType, type Client, PermissionFlagsBits, PermissionsBitField } from "discord.js";
 import { channelOf, type Site } from "./place.ts";
 
 /** What an answer needs -> the name that Discord's settings have for it. */
@@ -11,6 +11,9 @@ const NEEDED = [
 ] as const;
 
 const IN_THREADS = { flag: PermissionFlagsBits.SendMessagesInThreads, name: "Send Messages in Threads" } as const;
+
+/** What the invite link asks for. */
+export const NEEDED_PERMISSIONS = [...NEEDED, IN_THREADS].reduce((sum, { flag }) => sum | flag, 0n);
 
 export interface Missing {
   /** As Discord's settings name them. */
@@ -56,7 +59,7 @@ export async function canRead(client: Client, site: Site, user: string): Promise
   if (!channel.permissionsFor(member).has(readable)) return false;
   const inThread = site.thread === undefined ? undefined : channel.guild.channels.cache.get(channelOf(site));
   // A private thread is for its members alone.
-  return !(inThread?.isThread() && inThread.type === 12) || (await isInThread(inThread, user));
+  return !(inThread?.isThread() && inThread.type === ChannelType.PrivateThread) || (await isInThread(inThread, user));
 }
 
 async function isInThread(

@@ -9,18 +9,18 @@ const LEAST_LEFT_MS = 60_000;
 
 /** @throws PlatformError gone, forbidden, … */
 export async function recordingUrl(
-  { name, source }: Recording,
+  { source }: Recording,
   fetchMessage: (channel: string, message: string) => Promise<APIMessage>,
   nowMs: number,
 ): Promise<string> {
   const { url, channel, message, attachment } = source;
   if (url !== undefined && (expiryMs(url) > nowMs + LEAST_LEFT_MS || message === undefined)) return url;
-  if (channel === undefined || message === undefined) throw gone(name);
+  if (channel === undefined || message === undefined) throw gone();
   const found = attachmentsOf(await fetchMessage(channel, message)).find((each) => each.attachment.id === attachment);
   if (found !== undefined) return found.attachment.url;
   // Without the message content intent Discord shows a message without its files; the old link may still do.
   if (url !== undefined) return url;
-  throw gone(name);
+  throw gone();
 }
 
 /** Ref: Discord, "Signed Attachment CDN URLs": `ex` is the time of expiry in seconds, in hexadecimal. */
@@ -29,6 +29,6 @@ function expiryMs(url: string): number {
   return expires === null ? Number.POSITIVE_INFINITY : Number.parseInt(expires, 16) * 1000;
 }
 
-function gone(name: string): PlatformError {
-  return new PlatformError("gone", `The file of a message on Discord is not there any more: ${name}.`);
+function gone(): PlatformError {
+  return new PlatformError("gone", "The file of a message on Discord is not there any more.");
 }

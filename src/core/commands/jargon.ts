@@ -3,6 +3,7 @@ import { UserError } from "../errors.ts";
 import { buildPrompt, checkFits, folded, type Glossary, type GlossaryChange, withChange } from "../glossary.ts";
 import * as messages from "../messages.ts";
 import type { Invocation, Level } from "../ports.ts";
+import { scopeKey } from "../recording.ts";
 import type { Reply } from "../reply.ts";
 import { mayEdit } from "../rights.ts";
 import { effectiveSettings } from "../settings.ts";
@@ -40,7 +41,7 @@ export async function jargon(
     case "export":
       return exported(glossary, level);
     case "try":
-      return tried(invocation, parts);
+      return tried(rest, invocation, parts);
     default:
       throw new UserError("unknown_command", `${didYouMean("command /jargon", deed, DEEDS)}\n\n${helpFor("jargon")}`);
   }
@@ -223,9 +224,17 @@ function exported(glossary: Glossary, level: Level): Reply {
   return { kind: "words", text, files: [{ name: "glossary.txt", mimeType: "text/plain", content }] };
 }
 
-/** The newest transcript's recording once more, in its language and model, with the words as they are now. */
-async function tried(invocation: Invocation, { transcripts, intake }: CommandParts): Promise<Reply | string> {
-  const latest = await transcripts.latest(invocation.place);
+/** A transcript's recording once more, the newest or a job's, in its language and model, with the words as they are now. */
+async function tried(
+  jobId: string,
+  invocation: Invocation,
+  { transcripts, intake }: CommandParts,
+): Promise<Reply | string> {
+  const named = jobId === "" ? undefined : await transcripts.get(jobId.toLowerCase());
+  if (jobId !== "" && (named === undefined || scopeKey(named.recording.place) !== scopeKey(invocation.place))) {
+    return `There is no transcript ${jobId} in this channel.`;
+  }
+  const latest = named ?? (await transcripts.latest(invocation.place));
   if (latest === undefined) return messages.nothingToTranscribe;
   const { language, model, task } = latest.plan;
   const request = {

@@ -2,11 +2,15 @@
 import { mkdtemp, readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
 import { MessageFlags } from "discord-api-types/v10";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { checkDiscord } from "../../../src/adapters/discord/check.ts";
 import type { Recording } from "../../../src/core/recording.ts";
+import { startDiscordDouble, TOKEN } from "../../support/discord-double.ts";
 import { type DiscordRig, eventually, startDiscordRig } from "../../support/discord-rig.ts";
-import { GUILD, PERSON } from "../../support/discord-world.ts";
+import { BOT, GUILD, PERSON } from "../../support/discord-world.ts";
 
 const voice = (rig: DiscordRig) => ({ attachments: [rig.sound()], flags: MessageFlags.IsVoiceMessage });
 
@@ -26,14 +30,41 @@ describe("the start", () => {
     });
   });
 
+  it("gives up with the signal", async () => {
+    const rig = await startDiscordRig({ listens: false });
+    rig.double.gateway.holdBack();
+    const stop = new AbortController();
+    const listening = rig.platform.listen(rig.listener, stop.signal);
+    await eventually(() => expect(rig.double.calls.some(({ path }) => path.endsWith("/gateway/bot"))).toBe(true));
+    stop.abort(new Error("stopped"));
+    await expect(listening).rejects.toThrow("stopped");
+  });
+
+  it("gives up with the signal also while the connection is half made, whose end harms nobody", async () => {
+    const rig = await startDiscordRig({ listens: false });
+    rig.double.gateway.stall();
+    const stop = new AbortController();
+    const listening = rig.platform.listen(rig.listener, stop.signal);
+    await eventually(() => expect(rig.double.gateway.stalled()).toBe(1));
+    const uncaught: unknown[] = [];
+    const note = (error: unknown) => uncaught.push(error);
+    process.on("uncaughtExceptionMonitor", note);
+    stop.abort(new Error("stopped"));
+    await expect(listening).rejects.toThrow("stopped");
+    rig.double.gateway.breakStalled();
+    await sleep(100);
+    process.off("uncaughtExceptionMonitor", note);
+    expect(uncaught).toEqual([]);
+  });
+
   it("registers the commands once, however often it starts, and again when they are others", async () => {
     const rig = await startDiscordRig();
     const puts = () => rig.double.calls.filter(({ method }) => method === "PUT").length;
     expect(puts()).toBe(1);
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     expect(puts()).toBe(1);
     rig.double.commands.get("")?.pop();
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     expect(puts()).toBe(2);
     expect(rig.double.commands.get("")).toHaveLength(5);
   });
@@ -41,6 +72,23 @@ describe("the start", () => {
   it("registers them in the named guilds alone while developing", async () => {
     const rig = await startDiscordRig({ guildIds: [GUILD] });
     expect([...rig.double.commands.keys()]).toEqual([`/guilds/${GUILD}`]);
+  });
+});
+
+describe("the check", () => {
+  it.each([
+    ["the intent", {}, {}, "signed in as Earshot; reads messages", undefined],
+    ["its absence", { isContentGranted: false }, {}, "may not read messages", undefined],
+    ["a bot that nobody invited", { guildCount: 0 }, {}, "in no server", "permissions=274878008320"],
+    ["a wrong token", {}, { token: "wrong" }, "401", "copy the token anew"],
+    ["a network that is away", {}, { api: "http://127.0.0.1:9/api" }, "did not answer", "check the network"],
+  ])("finds %s", async (_, double, options, finding, remedy) => {
+    const { api, close } = await startDiscordDouble(double);
+    onTestFinished(close);
+    const found = await checkDiscord({ token: TOKEN, api, ...options });
+    expect(found.finding).toContain(finding);
+    if (remedy === undefined) expect(found.remedy).toBeUndefined();
+    else expect(found.remedy).toContain(remedy);
   });
 });
 
@@ -70,8 +118,38 @@ describe("a connection", () => {
     rig.world.addMessage(rig.channel, PERSON, voice(rig));
     rig.clock.offsetMs += 20 * 60_000;
     for (let index = 0; index < 120; index++) rig.world.addMessage(rig.channel, PERSON, voice(rig));
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     await eventually(() => expect(rig.told.recordings).toHaveLength(120));
+  });
+
+  it("takes nothing again that it answered or was told of, whose transcript may be deleted since", async () => {
+    const rig = await startDiscordRig({ listens: false });
+    const answered = rig.world.addMessage(rig.channel, PERSON, voice(rig));
+    rig.world.addMessage(rig.channel, BOT, {
+      content: "Deleted.",
+      message_reference: { channel_id: rig.channel, message_id: answered.id },
+    });
+    rig.world.addMessage(rig.channel, PERSON, voice(rig));
+    await rig.listen();
+    rig.double.say(rig.channel, PERSON, voice(rig));
+    await eventually(() => expect(rig.told.recordings).toHaveLength(2));
+    rig.double.gateway.forget();
+    await eventually(() => expect(rig.double.gateway.counts.identified).toBe(2));
+    rig.double.say(rig.channel, PERSON, voice(rig));
+    await eventually(() => expect(rig.told.recordings).toHaveLength(3));
+    const messages = rig.told.recordings.map(({ place }) => place.message);
+    expect(messages).not.toContain(answered.id);
+    expect(new Set(messages).size).toBe(3);
+  });
+
+  it("is given up by Discord when the token was taken back, which the operator is told", async () => {
+    const rig = await startDiscordRig();
+    rig.double.gateway.refuse(4004);
+    await eventually(() =>
+      expect(rig.observed).toContainEqual(
+        expect.objectContaining({ error: expect.objectContaining({ code: "unauthorized" }) }),
+      ),
+    );
   });
 
   it("hands a recording over again until it is written down", async () => {

@@ -107,7 +107,7 @@ describe("a recording comes in", () => {
   it("in a thread, whose channel's settings hold", async () => {
     const rig = await startDiscordRig({ listens: false });
     const thread = rig.world.addChannel(ChannelType.PublicThread, { guild: GUILD, parent: rig.channel });
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     rig.double.say(thread, PERSON, voice(rig));
     await eventually(() => expect(rig.told.recordings).toMatchObject([{ place: { channel: rig.channel, thread } }]));
   });
@@ -304,6 +304,43 @@ describe("a command comes in", () => {
     await rig.platform.reply(place, { kind: "status", text: "…", actions: [] }, { key: "1f3a9c:status" });
     await rig.platform.reply(place, answer, { key: "1f3a9c:more" });
     expect(rig.double.written(elsewhere).map(({ content }) => content)).toEqual(["…", "All of it."]);
+  });
+
+  it("there too when the 15 minutes are over, as a direct message", async () => {
+    const rig = await startDiscordRig();
+    const elsewhere = rig.world.addChannel(ChannelType.GuildText, { guild: "77" });
+    const sound = rig.sound();
+    const data = slash("transcribe", [option("file", sound.id, 11)], { attachments: { [sound.id]: sound } });
+    rig.double.interact(rig.world.addInteraction(elsewhere, PERSON, data, { isInstalledByUser: true }));
+    await eventually(() => expect(rig.double.written(elsewhere)[0]?.content).toContain("Taken"));
+    const { place } = rig.told.invocations[0]!;
+    rig.clock.offsetMs += 16 * 60_000;
+    await rig.platform.reply(place, { kind: "words", text: "All of it." }, { key: "1f3a9c:status" });
+    expect(rig.double.written(rig.world.directChannel(PERSON))).toMatchObject([{ content: "All of it." }]);
+  });
+
+  it("with a link that leads to a channel which the asker cannot read, or to a private thread", async () => {
+    const rig = await startDiscordRig({ listens: false });
+    const hidden = rig.world.addChannel(ChannelType.GuildText, { guild: GUILD });
+    const thread = rig.world.addChannel(ChannelType.PrivateThread, { guild: GUILD, parent: rig.channel });
+    rig.world.channels.get(hidden)!.hiddenFrom = PERSON;
+    await rig.listen();
+    const links = [hidden, thread].map((channel) => {
+      const { id } = rig.world.addMessage(channel, OWNER, voice(rig));
+      return `https://discord.com/channels/${GUILD}/${channel}/${id}`;
+    });
+    for (const by of [PERSON, OWNER]) {
+      rig.double.interact(
+        rig.world.addInteraction(rig.channel, by, slash("transcribe", [option("message", links[0]!)])),
+      );
+    }
+    await eventually(() => expect(rig.told.invocations).toHaveLength(2));
+    for (const { actor, resolveLink } of rig.told.invocations) {
+      const found = await resolveLink?.(links[0]!);
+      if (actor.user === OWNER) expect(found).toHaveLength(1);
+      else expect(found).toBeUndefined();
+      expect(await resolveLink?.(links[1]!)).toBeUndefined();
+    }
   });
 
   it("as a button, whose answer only the one who pressed sees", async () => {

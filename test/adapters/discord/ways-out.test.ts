@@ -1,11 +1,15 @@
 // What Earshot writes on Discord, within the platform's limits, once, and where it belongs.
 
 import { randomBytes } from "node:crypto";
+import { inspect } from "node:util";
 import { gunzipSync } from "node:zlib";
-import { MessageFlags } from "discord-api-types/v10";
+import { RESTEvents } from "discord.js";
+import { ChannelType, MessageFlags } from "discord-api-types/v10";
 import { describe, expect, it } from "vitest";
+import { createRest } from "../../../src/adapters/discord/rest.ts";
 import type { Place } from "../../../src/core/recording.ts";
 import type { AnswerReply, Reply } from "../../../src/core/reply.ts";
+import { TOKEN } from "../../support/discord-double.ts";
 import { type DiscordRig, eventually, startDiscordRig } from "../../support/discord-rig.ts";
 import { GUILD, OWNER, PERSON } from "../../support/discord-world.ts";
 
@@ -87,7 +91,7 @@ describe("an answer", () => {
       { key },
     );
     expect(rig.double.written(rig.channel)[0]?.content).toContain(
-      "\n\\# \\*a\\* \\_b\\_ \\`c\\` \\|\\|d\\|\\| \\<@12> \\[e\\](http://f)\n\\> g\n\\- h @\u200beveryone\n",
+      "\n\\# \\*a\\* \\_b\\_ \\`c\\` \\|\\|d\\|\\| \\<@12> \\[e\\](http://f)\n\\> g\n\\- h @everyone\n",
     );
   });
 
@@ -175,6 +179,25 @@ describe("a posting", () => {
       name: "PlatformError",
       code,
     });
+  });
+
+  it("that fails keeps tokens and texts out of what is logged", async () => {
+    const rig = await startDiscordRig();
+    const place = await asked(rig);
+    rig.double.fail(/PATCH .*webhooks/, 1, { status: 400, code: 50035, message: "Invalid Form Body" });
+    await eventually(() => expect(rig.double.written(rig.channel)[0]?.content).toContain("Taken"));
+    const error: unknown = await rig.platform.reply(place, answer, { key }).catch((error: unknown) => error);
+    expect(error).toMatchObject({ code: "rejected" });
+    expect(inspect(error, { depth: 10, showHidden: true })).not.toMatch(/interaction-\d|Hello there/);
+  });
+
+  it("is not tried while Discord has had too many bad requests from here", async () => {
+    const rig = await startDiscordRig({ listens: false });
+    const { rest } = createRest({ token: TOKEN, api: rig.double.api, now: Date.now });
+    rest.emit(RESTEvents.InvalidRequestWarning, { count: 8000, remainingTime: 60_000 });
+    const before = rig.double.calls.length;
+    await expect(rest.get("/users/@me")).rejects.toMatchObject({ code: "rate_limited" });
+    expect(rig.double.calls).toHaveLength(before);
   });
 
   it("of an edit whose message is gone says so", async () => {
@@ -291,7 +314,7 @@ describe("what is missing is told before the work", () => {
   it("in the channel, once, when files may not be attached", async () => {
     const rig = await startDiscordRig({ listens: false });
     rig.world.channels.get(rig.channel)!.denied = 1n << 15n;
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     rig.double.say(rig.channel, PERSON, voice(rig));
     rig.double.say(rig.channel, PERSON, voice(rig));
     await eventually(() => expect(rig.double.written(rig.channel)[0]?.content).toContain("permission Attach Files"));
@@ -303,7 +326,7 @@ describe("what is missing is told before the work", () => {
   it("to the server's owner when nothing may be written there", async () => {
     const rig = await startDiscordRig({ listens: false });
     rig.world.channels.get(rig.channel)!.denied = 1n << 11n;
-    await rig.platform.listen(rig.listener, new AbortController().signal);
+    await rig.listen();
     rig.double.say(rig.channel, PERSON, voice(rig));
     const told = await eventually(() => {
       const [message] = rig.double.written(rig.world.directChannel(OWNER));
@@ -311,6 +334,17 @@ describe("what is missing is told before the work", () => {
       return message;
     });
     expect(told?.content).toMatch(/#channel-\d+ of guild: it lacks the permission Send Messages/);
+    expect(rig.told.recordings).toEqual([]);
+  });
+
+  it("in a thread whose posts are not allowed", async () => {
+    const rig = await startDiscordRig({ listens: false });
+    rig.world.channels.get(rig.channel)!.denied = 1n << 38n;
+    const thread = rig.world.addChannel(ChannelType.PublicThread, { guild: GUILD, parent: rig.channel });
+    await rig.listen();
+    rig.double.say(thread, PERSON, voice(rig));
+    const owner = () => rig.double.written(rig.world.directChannel(OWNER))[0]?.content;
+    await eventually(() => expect(owner()).toContain("Send Messages in Threads"));
     expect(rig.told.recordings).toEqual([]);
   });
 
