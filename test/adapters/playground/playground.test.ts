@@ -29,11 +29,12 @@ async function visible(url: string, { id, body, thread }: ChatMessage): Promise<
   if (body?.kind === "text") texts.push(body.text);
   if (body?.kind === "reply") {
     const { reply } = body;
-    if (reply.kind === "file") {
-      const { name, content } = reply.file;
+    const sent = reply.kind === "file" ? [reply.file] : reply.kind === "words" ? (reply.files ?? []) : [];
+    for (const { name, content } of sent) {
       expect(content).toBe("");
       files[name] = await (await fetch(`${url}/api/messages/${id}/files/${encodeURIComponent(name)}`)).text();
-    } else texts.push(reply.text);
+    }
+    if (reply.kind !== "file") texts.push(reply.text);
     if (reply.kind === "answer") texts.push(reply.head, ...reply.notes);
     if ("actions" in reply) texts.push(...reply.actions.map(({ label }) => label));
   }
