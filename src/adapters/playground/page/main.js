@@ -71,6 +71,7 @@ const act = {
 const say = (text) => ask("POST", `/api/channels/${channel}/messages`, { text });
 
 function drawChannels() {
+  const hadFocus = byId("channels").contains(document.activeElement);
   byId("channels").replaceChildren(
     ...state.channels.map((name) =>
       button(tabText(name), () => open(name), {
@@ -83,6 +84,7 @@ function drawChannels() {
       }),
     ),
   );
+  if (hadFocus) byId("channels").querySelector('[aria-selected="true"]').focus();
 }
 
 /** The order in which they were said; an answer stands under what it answers. */
@@ -178,7 +180,6 @@ byId("channels").addEventListener("keydown", (event) => {
   event.preventDefault();
   const { channels } = state;
   open(channels[(channels.indexOf(channel) + step + channels.length) % channels.length]);
-  byId("channels").querySelector('[aria-selected="true"]').focus();
 });
 
 const input = byId("say");
