@@ -1,6 +1,6 @@
 // What every Transcriber holds to, wherever its engine runs.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Transcriber, TranscriberEvents, TranscriberOptions, TranscriberResult } from "../../src/core/ports.ts";
+import type { Transcriber, TranscriberEvents, TranscriberOptions } from "../../src/core/ports.ts";
 import type { Segment } from "../../src/core/transcript.ts";
 
 export interface TranscriberUnderTest {
@@ -34,6 +34,15 @@ export function keeping(): TranscriberEvents & { readonly windows: Window[]; rea
 }
 
 export const never = (): AbortSignal => new AbortController().signal;
+
+/** What is waited for until it is opened. */
+function gate(): { readonly opened: Promise<void>; open(): void } {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { opened, open: () => open() };
+}
 
 export function transcriberContract(name: string, open: () => Promise<TranscriberUnderTest>): void {
   describe(`${name}, as every transcriber,`, () => {
@@ -94,24 +103,28 @@ export function transcriberContract(name: string, open: () => Promise<Transcribe
       expect(on.heard.at(-1)?.[0]).toBeCloseTo(duration, 1);
     });
 
-    it("waits with the next window until the last one is kept", async () => {
-      let keepingNow = 0;
-      let most = 0;
+    it("waits with the next window until the last one is kept, whatever else it does meanwhile", async () => {
       const on = keeping();
-      await transcribe(
+      const first = gate();
+      const kept = gate();
+      const job = transcribe(
         "long",
         {},
         {
           ...on,
           async window(segments, checkpoint) {
-            most = Math.max(most, ++keepingNow);
-            await new Promise((resolve) => setTimeout(resolve, 30));
             await on.window(segments, checkpoint);
-            keepingNow--;
+            first.open();
+            await kept.opened;
           },
         },
       );
-      expect(most).toBe(1);
+      await first.opened;
+      await transcribe("long");
+      expect(on.windows).toHaveLength(1);
+      kept.open();
+      await job;
+      expect(on.windows.length).toBeGreaterThan(1);
     });
 
     it.each([
@@ -173,23 +186,29 @@ export function transcriberContract(name: string, open: () => Promise<Transcribe
       expect(on.heard).toEqual([]);
     });
 
-    it("lets a short recording overtake a long one, which then goes on unharmed", async () => {
+    it("does not go on with a long recording while a short one is there, and does so unharmed afterwards", async () => {
       const alone = await transcribe("long");
-      const ended: string[] = [];
       const on = keeping();
-      let begin = () => {};
-      const begun = new Promise<void>((resolve) => {
-        begin = resolve;
-      });
-      const told = (which: string) => (result: TranscriberResult) => {
-        ended.push(which);
-        return result;
+      const begun = gate();
+      const long = transcribe("long", {}, { ...on, progress: begun.open });
+      await begun.opened;
+      // Of as many windows, so that two which took turns would show.
+      const short = keeping();
+      let before: number | undefined;
+      const counting: TranscriberEvents = {
+        progress: (seconds, duration) => {
+          before ??= on.windows.length;
+          short.progress(seconds, duration);
+        },
+        window: short.window,
       };
-      const long = transcribe("long", {}, { ...on, progress: begin }).then(told("long"));
-      await begun;
-      await transcribe("short", { isShort: true }).then(told("short"));
+      await transcribe("long", { isShort: true }, counting);
+      const after = on.windows.length;
+      expect(short.windows.length).toBeGreaterThan(1);
+      // The one that was being decoded.
+      expect(after - (before ?? 0)).toBeLessThanOrEqual(1);
+      expect(after).toBeLessThan(short.windows.length);
       expect(await long).toEqual(alone);
-      expect(ended).toEqual(["short", "long"]);
     });
 
     it("says what serves", async () => {

@@ -295,8 +295,12 @@ describe("the child", () => {
       setInterval(() => {}, 1000);`;
     const parent = startParent(script);
     const pid = Number(await new Promise((resolve) => parent.stdout.once("data", resolve)));
-    expect(isAlive(pid)).toBe(true);
-    parent.kill("SIGKILL");
-    await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 20_000 });
+    try {
+      expect(isAlive(pid)).toBe(true);
+      parent.kill("SIGKILL");
+      await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 20_000 });
+    } finally {
+      if (isAlive(pid)) process.kill(pid, "SIGKILL");
+    }
   });
 });
