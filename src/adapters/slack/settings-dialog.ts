@@ -113,7 +113,7 @@ export function ordersOf(state: ReturnType<typeof stateOf>, ids: ReadonlySet<str
     if (value !== "" && value !== shown[name]) set(name, value);
   }
   const language = state.text("language");
-  if (language !== shown.language) set("language", language === "" ? "auto" : language.replaceAll(/[,;]/g, " "));
+  if (language !== shown.language) set("language", language === "" ? "auto" : language.replaceAll(/\s*[,;]\s*/g, " "));
   const formats = state.checked("formats");
   if (!isSame(formats, shown.formats)) set("formats", formats.length === 0 ? "none" : formats.join(" "));
   const extras = state.checked("extras");
