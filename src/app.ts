@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { createDiscord } from "./adapters/discord/index.ts";
 import type { ChatBody } from "./adapters/playground/chat-log.ts";
 import { createPlayground } from "./adapters/playground/index.ts";
+import { createSlack } from "./adapters/slack/index.ts";
 import type { Config } from "./config.ts";
 import { createCommands } from "./core/commands.ts";
 import { createIntake } from "./core/intake.ts";
@@ -123,6 +124,9 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     platforms.set("discord", createDiscord({ token, models, maxBytes: limits.bytes, observe, now }));
   }
 
+  const slack = config.slack && createSlack({ ...revealed(config.slack), maxBytes: limits.bytes, observe, now });
+  if (slack) platforms.set("slack", slack.platform);
+
   const tokens = tokensByModel(config);
   const status = createStatusBoard({ queue, platform, now });
   const pace = createPace();
@@ -195,10 +199,19 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     metrics,
     status: async () => ({ engine, platforms: [...platforms.keys()], counts: await queue.counts(), ...tally.read() }),
     plugins: config.playground ? [playground.plugin] : [],
+    signedPlugins: slack?.plugin ? [slack.plugin] : [],
     observe,
   });
   stops.push(() => server.close());
   return { url: server.url, platforms: [...platforms.keys()], engine, fetching: fetch?.name, data };
+}
+
+function revealed({ botToken, appToken, signingSecret }: NonNullable<Config["slack"]>) {
+  return {
+    botToken: botToken.reveal(),
+    ...(appToken === undefined ? {} : { appToken: appToken.reveal() }),
+    ...(signingSecret === undefined ? {} : { signingSecret: signingSecret.reveal() }),
+  };
 }
 
 /** Each model's own tokenizer counts; one that a channel leaves to the gateway is the gateway's. */

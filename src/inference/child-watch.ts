@@ -39,7 +39,8 @@ export interface InferenceChild {
 // The compiled file, also when this one is run from src: Node 20 runs no TypeScript.
 const CHILD = fileURLToPath(new URL("../../dist/inference/child.js", import.meta.url));
 const MEMORY_EVERY_MS = 1000;
-const COMPLAINT_CHARACTERS = 2000;
+/** Enough for the stack that V8 prints after the sentence which counts. */
+const COMPLAINT_CHARACTERS = 16_000;
 
 /** @throws InferenceError child_died when Earshot is not built */
 export function startChild({ settings, env, silenceMs, memoryLimitBytes, log }: ChildOptions): InferenceChild {

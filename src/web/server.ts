@@ -12,7 +12,10 @@ export interface ServerOptions {
   readonly port: number;
   readonly metrics: Metrics;
   readonly status: StatusSource;
+  /** For people at this machine. */
   readonly plugins: readonly FastifyPluginAsync[];
+  /** For chat platforms, which sign what they send and may come through a proxy under another name. */
+  readonly signedPlugins: readonly FastifyPluginAsync[];
   readonly observe: Observe;
 }
 
@@ -31,7 +34,7 @@ const CONTENT_SECURITY_POLICY =
 export async function startServer(options: ServerOptions): Promise<Server> {
   const { host, port, observe } = options;
   const app = fastify({ logger: false, bodyLimit: 1024 ** 2, forceCloseConnections: true });
-  guard(app, host);
+  addHeaders(app);
   app.addHook("onError", async (_request, _reply, error) => {
     if (!("statusCode" in error) || Number(error.statusCode) >= 500)
       observe({ kind: "unexpected", where: "web", error });
@@ -42,21 +45,25 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     const message = status < 500 && error instanceof Error ? error.message : "Something went wrong: the log says what.";
     return reply.code(status).send({ message });
   });
-  app.get("/healthz", async (_request, reply) => {
-    try {
-      await options.status();
-      return { status: "ok", version };
-    } catch (error) {
-      observe({ kind: "unexpected", where: "health", error });
-      return reply.code(503).send({ status: "failing", version });
-    }
+  for (const plugin of options.signedPlugins) await app.register(plugin);
+  await app.register(async (local) => {
+    guard(local, host);
+    local.get("/healthz", async (_request, reply) => {
+      try {
+        await options.status();
+        return { status: "ok", version };
+      } catch (error) {
+        observe({ kind: "unexpected", where: "health", error });
+        return reply.code(503).send({ status: "failing", version });
+      }
+    });
+    local.get("/metrics", async (_request, reply) => {
+      reply.header("content-type", options.metrics.contentType);
+      return options.metrics.text();
+    });
+    if (isLoopback(host)) serveStatus(local, options.status);
+    for (const plugin of options.plugins) await local.register(plugin);
   });
-  app.get("/metrics", async (_request, reply) => {
-    reply.header("content-type", options.metrics.contentType);
-    return options.metrics.text();
-  });
-  if (isLoopback(host)) serveStatus(app, options.status);
-  for (const plugin of options.plugins) await app.register(plugin);
   try {
     return { url: await app.listen({ host, port }), close: () => app.close() };
   } catch (error) {
@@ -87,9 +94,8 @@ const { version } = JSON.parse(readFileSync(new URL("../../package.json", import
   version: string;
 };
 
-/** What every answer says to browsers, and which requests are not answered at all. */
-function guard(app: FastifyInstance, host: string): void {
-  app.addHook("onRequest", async (request, reply) => {
+function addHeaders(app: FastifyInstance): void {
+  app.addHook("onRequest", async (_request, reply) => {
     reply.headers({
       "content-security-policy": CONTENT_SECURITY_POLICY,
       "x-content-type-options": "nosniff",
@@ -97,6 +103,12 @@ function guard(app: FastifyInstance, host: string): void {
       "cross-origin-opener-policy": "same-origin",
       "cross-origin-resource-policy": "same-origin",
     });
+  });
+}
+
+/** Which requests of browsers are not answered at all. */
+function guard(app: FastifyInstance, host: string): void {
+  app.addHook("onRequest", async (request, reply) => {
     // A foreign page whose name was pointed at this machine arrives with its own name.
     if (isLoopback(host) && !isLoopback(hostnameOf(`http://${request.headers.host}`))) {
       return reply.code(421).send({ message: "This page answers to 127.0.0.1 and localhost alone." });

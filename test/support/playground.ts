@@ -45,6 +45,7 @@ export async function startPlayground(limits = { bytes: 10_000_000 }): Promise<R
       ...createTally(Date.now).read(),
     }),
     plugins: [plugin],
+    signedPlugins: [],
     observe: () => {},
   });
   return {

@@ -1,4 +1,6 @@
 // The gateway's HTTP server: who is answered, what is told when something breaks, and what Prometheus reads.
+import { request } from "node:http";
+import type { FastifyPluginAsync } from "fastify";
 import { afterEach, describe, expect, it } from "vitest";
 import type { Job } from "../../src/core/job.ts";
 import type { GatewayEvent } from "../../src/core/ports.ts";
@@ -55,7 +57,14 @@ describe("the server", () => {
 
   async function start(options: Partial<ServerOptions> = {}): Promise<string> {
     server = await startServer({
-      ...{ host: "127.0.0.1", port: 0, metrics: metricsOf(), status: async () => status, plugins: [] },
+      ...{
+        host: "127.0.0.1",
+        port: 0,
+        metrics: metricsOf(),
+        status: async () => status,
+        plugins: [],
+        signedPlugins: [],
+      },
       observe: (event) => observed.push(event),
       ...options,
     });
@@ -90,6 +99,23 @@ describe("the server", () => {
     expect(observed).toMatchObject([{ kind: "unexpected", where: "web", error: { message: "a path or a token" } }]);
   });
 
+  it("takes what a platform signs under any name, and its pages under this machine's alone", async () => {
+    const open: FastifyPluginAsync = async (app) => {
+      app.post("/signed", async () => "taken");
+    };
+    const { port } = new URL(await start({ signedPlugins: [open] }));
+    const ask = (method: string, path: string) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        // fetch does not let anybody set the Host header.
+        const asked = request({ port, method, path, headers: { host: "bot.example.com" } }, (response) =>
+          resolve(response.resume().statusCode),
+        );
+        asked.on("error", reject).end();
+      });
+    expect(await ask("POST", "/signed")).toBe(200);
+    expect(await ask("GET", "/status")).toBe(421);
+  });
+
   it("is not healthy while the database does not answer", async () => {
     const url = await start({ status: () => Promise.reject(new Error("disk I/O error")) });
     const response = await fetch(`${url}/healthz`);
@@ -109,7 +135,7 @@ describe("the server", () => {
     await expect(
       startServer({
         ...{ host: "127.0.0.1", port: Number(port), metrics: metricsOf(), status: async () => status },
-        ...{ plugins: [], observe: () => {} },
+        ...{ plugins: [], signedPlugins: [], observe: () => {} },
       }),
     ).rejects.toMatchObject({ name: "ConfigError", problems: [expect.stringContaining("EARSHOT_PORT")] });
   });

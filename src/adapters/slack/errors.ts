@@ -1,8 +1,8 @@
 // What Slack refuses or does not answer -> PlatformError, by its error codes.
-import bolt from "@slack/bolt";
+import { webApi } from "@slack/bolt";
 import { PlatformError, type PlatformErrorCode } from "../../core/errors.ts";
 
-const { WebAPIHTTPError, WebAPIPlatformError, WebAPIRateLimitedError, WebAPIRequestError } = bolt.webApi;
+const { WebAPIHTTPError, WebAPIPlatformError, WebAPIRateLimitedError, WebAPIRequestError } = webApi;
 
 /** Ref: the lists of errors in the reference of each method; what stands in no line here is "rejected". */
 const CODES: Readonly<Record<PlatformErrorCode, readonly string[]>> = {

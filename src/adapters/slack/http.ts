@@ -1,5 +1,5 @@
 // The Events API over HTTP: signed requests at /slack/events of the gateway's own server.
-import bolt, { type Receiver } from "@slack/bolt";
+import { isValidSlackRequest, type Receiver } from "@slack/bolt";
 import type { FastifyPluginAsync } from "fastify";
 import type { Observe } from "../../core/ports.ts";
 import { createDeliveries, type Deliveries } from "./deliveries.ts";
@@ -23,7 +23,7 @@ export function createHttpReceiver({ signingSecret, observe, now }: HttpOptions)
   function isSigned(text: string, headers: Readonly<Record<string, string | string[] | undefined>>): boolean {
     const [time, signature] = [headers["x-slack-request-timestamp"], headers["x-slack-signature"]];
     if (typeof time !== "string" || !/^\d+$/.test(time) || typeof signature !== "string") return false;
-    return bolt.isValidSlackRequest({
+    return isValidSlackRequest({
       signingSecret,
       body: text,
       headers: { "x-slack-request-timestamp": Number(time), "x-slack-signature": signature },

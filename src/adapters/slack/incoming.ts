@@ -51,19 +51,18 @@ export interface Incoming {
 /** Subtypes of messages that people or apps wrote; the others are notes of Slack's own. */
 const WRITTEN = new Set([undefined, "file_share", "thread_broadcast", "bot_message", "me_message", "reply_broadcast"]);
 const REACTION = "ear";
-/** Files that are remembered, so that the second event about one costs no calls. */
+/** Files and recordings that are remembered, so that the second event about one costs nothing. */
 const MOST_SEEN = 5000;
 
 export function createIncoming({ client, lookups, posts, listener, botUser, observe }: IncomingParts): Incoming {
   const seen = new Set<string>();
+  /** A recording's key -> its being taken, which the second event about it waits for. */
+  const taken = new Map<string, Promise<void>>();
   const seenKey = (file: string, channel: string) => `${channel}/${file}`;
 
   function see(files: readonly SlackFile[], channel: string): void {
     for (const { id } of files) seen.add(seenKey(id, channel));
-    for (const oldest of seen) {
-      if (seen.size <= MOST_SEEN) break;
-      seen.delete(oldest);
-    }
+    shorten(seen);
   }
 
   async function take(message: SlackMessage, site: Site): Promise<void> {
@@ -71,13 +70,25 @@ export function createIncoming({ client, lookups, posts, listener, botUser, obse
     if (files.length === 0) return;
     see(files, site.channel);
     try {
-      for (const recording of await lookups.recordings(message, site)) await takeOne(recording);
+      for (const recording of await lookups.recordings(message, site)) await takeOnce(recording);
     } catch (error) {
       for (const { id } of files) seen.delete(seenKey(id, site.channel));
       // Deleted before it could be looked at.
       if (error instanceof PlatformError && error.code === "gone") return;
       throw error;
     }
+  }
+
+  async function takeOnce(recording: Recording): Promise<void> {
+    const { key } = recording;
+    const before = taken.get(key);
+    if (before !== undefined) return before;
+    const taking = takeOne(recording);
+    taken.set(key, taking);
+    shorten(taken);
+    // What failed comes again.
+    taking.catch(() => taken.delete(key));
+    return taking;
   }
 
   async function takeOne(recording: Recording): Promise<void> {
@@ -185,4 +196,11 @@ export function createIncoming({ client, lookups, posts, listener, botUser, obse
       if (message !== undefined) await posted(message, siteAt(workspace, channel), false);
     },
   };
+}
+
+function shorten(known: Set<string> | Map<string, unknown>): void {
+  for (const oldest of known.keys()) {
+    if (known.size <= MOST_SEEN) return;
+    known.delete(oldest);
+  }
 }

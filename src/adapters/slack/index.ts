@@ -1,5 +1,5 @@
 // Slack as a platform of Earshot.
-import bolt from "@slack/bolt";
+import { App, webApi } from "@slack/bolt";
 import type { FastifyPluginAsync } from "fastify";
 import { ConfigError, PlatformError } from "../../core/errors.ts";
 import type { Listener, Observe, Platform } from "../../core/ports.ts";
@@ -68,7 +68,7 @@ export function createSlack(options: SlackOptions): Slack {
     timeout: CALL_MS,
     logger,
   };
-  const client = new bolt.webApi.WebClient(botToken, clientOptions);
+  const client = new webApi.WebClient(botToken, clientOptions);
   const postEveryMs = options.postEveryMs ?? POST_EVERY_MS;
   const calls = createCalls({ postEveryMs, now });
   const lookups = createLookups(client, calls, now);
@@ -121,7 +121,7 @@ export function createSlack(options: SlackOptions): Slack {
     signal.throwIfAborted();
     const receiver = receiverFor(signal);
     const { botUser: me, botId, team } = await identity();
-    const app = new bolt.App({
+    const app = new App({
       receiver,
       authorize: async () => ({ botToken, botId, botUserId: me, teamId: team }),
       clientOptions,

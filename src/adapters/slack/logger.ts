@@ -1,12 +1,11 @@
 // The SDK's own log: its errors go where Earshot's go, all else is left out, since it may hold what people wrote.
-import type { Logger, LogLevel } from "@slack/bolt";
-import bolt from "@slack/bolt";
+import { type Logger, LogLevel } from "@slack/bolt";
 import type { Observe } from "../../core/ports.ts";
 
 export type BoltLogger = Logger;
 
 export function createBoltLogger(observe: Observe): BoltLogger {
-  let level: LogLevel = bolt.LogLevel.ERROR;
+  let level: LogLevel = LogLevel.ERROR;
   return {
     debug() {},
     info() {},

@@ -1,5 +1,5 @@
 // Socket Mode: Slack's events over a WebSocket that this side opens, so that no public address is needed.
-import bolt, { type App, type Receiver } from "@slack/bolt";
+import { type App, type Receiver, SocketModeReceiver } from "@slack/bolt";
 import { ConfigError } from "../../core/errors.ts";
 import type { Observe } from "../../core/ports.ts";
 import { createDeliveries } from "./deliveries.ts";
@@ -20,7 +20,7 @@ const MOST_WAIT_MS = 30_000;
 
 /** Connects again by itself, for as long as the signal lets it. What was not acknowledged comes again then. */
 export function createSocketReceiver({ appToken, apiUrl, logger, observe, signal, now }: SocketOptions): Receiver {
-  const receiver = new bolt.SocketModeReceiver({
+  const receiver = new SocketModeReceiver({
     appToken,
     logger,
     // The SDK's own way to connect again ends the process when Slack is away for a while.
