@@ -140,10 +140,13 @@ export function platformContract(name: string, open: () => Promise<PlatformUnder
       const posting = under.postVoiceMessage(BYTES).then(() => {
         isAcknowledged = true;
       });
-      await expect.poll(() => heard.recordings.length).toBe(1);
-      expect(isAcknowledged).toBe(false);
-      write();
-      await posting;
+      try {
+        await expect.poll(() => heard.recordings.length).toBeGreaterThan(0);
+        expect(isAcknowledged).toBe(false);
+      } finally {
+        write();
+        await posting;
+      }
     });
 
     it("gives the same event the same key, and another message another", async () => {

@@ -90,6 +90,17 @@ describe("the playground", () => {
     expect((await fetch(`${url}/media/..%2f..%2fearshot.db`)).status).toBeGreaterThanOrEqual(400);
   });
 
+  it("takes a recording that is far larger than what else is sent", async () => {
+    await running.close();
+    running = await startPlayground({ bytes: 20_000_000 });
+    const { url, platform } = running;
+    const { listener, heard } = recordingListener();
+    await platform.listen(listener, new AbortController().signal);
+    const response = await fetch(`${url}/api/channels/standup/recordings`, form(new Uint8Array(15_000_000)));
+    expect(response.status).toBe(200);
+    expect(heard.recordings).toMatchObject([{ bytes: 15_000_000, kind: "audio" }]);
+  });
+
   it("forwards a recording as one of its own, and links lead to it", async () => {
     const { url, platform } = running;
     const { listener, heard } = recordingListener();

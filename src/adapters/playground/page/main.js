@@ -9,7 +9,7 @@ import { wordsPanel } from "./words.js";
 const byId = (id) => document.getElementById(id);
 const TOPICS = {
   general: "Voice messages are written down by themselves.",
-  standup: "Give this channel its own words, and send the sample before and after.",
+  standup: "Give this channel its own words, and see what changes.",
   sales: "Recordings of calls: send one, or say /transcribe latest.",
   direct: "Whatever you send here is written down.",
 };
