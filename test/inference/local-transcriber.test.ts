@@ -263,6 +263,23 @@ describe("the child", () => {
     await vi.waitFor(() => expect(isAlive(pid)).toBe(false));
   });
 
+  it("that cannot be stopped is left alone while others wait for it", async () => {
+    await open({ abortMs: 100 }).engine("demo");
+    const [pid = 0] = children();
+    process.kill(pid, "SIGSTOP");
+    const abort = new AbortController();
+    const cancelled = transcriber.transcribe(long, OPTIONS, keeping(), abort.signal);
+    const wanted = transcriber.transcribe(sample("standup.flac"), OPTIONS, keeping(), never());
+    // Both have been asked for when the same tick is over.
+    await sleep(50);
+    abort.abort(new Error("cancelled"));
+    await expect(cancelled).rejects.toThrow("cancelled");
+    await sleep(500);
+    process.kill(pid, "SIGCONT");
+    await expect(wanted).resolves.toBeDefined();
+    expect(children()).toEqual([pid]);
+  });
+
   it("does not outlive the one who started it, whatever ended that one", async () => {
     open();
     const module = JSON.stringify(fileURLToPath(new URL("../../dist/inference/local-transcriber.js", import.meta.url)));
