@@ -162,7 +162,7 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     random: Math.random,
   });
   const intake = createIntake({ queue, settings, status, limits, wake: worker.wake, observe });
-  const press = createPress({ queue, transcripts, settings, intake, wake: worker.wake });
+  const press = createPress({ queue, transcripts, settings, intake, status, wake: worker.wake });
   const { cloudPricePerMinute } = config;
   const commands = createCommands({
     queue,

@@ -1,5 +1,6 @@
-// What `earshot doctor` says of the chat platforms that are set up: whether their tokens are taken, and what is missing.
+// What `earshot doctor` says of the chat platforms: whether their tokens are taken, and what is missing.
 import { checkDiscord } from "./adapters/discord/check.ts";
+import { checkSlack } from "./adapters/slack/check.ts";
 import type { Config } from "./config.ts";
 
 export interface PlatformFinding {
@@ -9,9 +10,13 @@ export interface PlatformFinding {
   readonly remedy?: string;
 }
 
-export async function checkPlatforms(config: Config): Promise<PlatformFinding[]> {
-  if (config.discord === undefined) {
-    return [{ name: "discord", finding: "not set up (DISCORD_TOKEN); docs/discord.md says how" }];
-  }
-  return [{ name: "discord", ...(await checkDiscord({ token: config.discord.token.reveal() })) }];
+export async function checkPlatforms({ slack, discord }: Config): Promise<PlatformFinding[]> {
+  return [
+    slack === undefined
+      ? { name: "slack", finding: "not set up (SLACK_BOT_TOKEN); docs/slack.md says how" }
+      : { name: "slack", ...(await checkSlack({ botToken: slack.botToken.reveal() })) },
+    discord === undefined
+      ? { name: "discord", finding: "not set up (DISCORD_TOKEN); docs/discord.md says how" }
+      : { name: "discord", ...(await checkDiscord({ token: discord.token.reveal() })) },
+  ];
 }

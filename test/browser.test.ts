@@ -1,24 +1,18 @@
 // A person with a browser: sends a voice message, reads it, gives the channel its words, and gets it spelled right.
-import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { hasBrowser, openBrowser } from "./support/browser.ts";
 import { type Gateway, startGateway } from "./support/gateway.ts";
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-const CHROMIUM = process.env["CHROMIUM_PATH"] ?? "/usr/bin/chromium";
-const isThere = existsSync(CHROMIUM);
-if (!isThere)
-  console.log(`No browser at ${CHROMIUM} (CHROMIUM_PATH): the page is not driven. Debian: apt-get install chromium`);
-
 const sample = (name: string) => fileURLToPath(new URL(`../models/demo/sample/${name}`, import.meta.url));
 
-describe.skipIf(!isThere)("the playground in a browser", () => {
+describe.skipIf(!hasBrowser())("the playground in a browser", () => {
   let data: string;
   let gateway: Gateway;
   let browser: Browser;
@@ -28,13 +22,7 @@ describe.skipIf(!isThere)("the playground in a browser", () => {
   beforeAll(async () => {
     data = await mkdtemp(join(tmpdir(), "earshot-browser-"));
     gateway = await startGateway(data, { EARSHOT_LOG_LEVEL: "warn" });
-    browser = await chromium.launch({
-      executablePath: CHROMIUM,
-      args: [
-        ...["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
-        ...["--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"],
-      ],
-    });
+    browser = await openBrowser();
     page = await browser.newPage({ acceptDownloads: true });
     page.on("console", (message) => {
       if (message.type() === "error") complaints.push(message.text());
@@ -59,7 +47,7 @@ describe.skipIf(!isThere)("the playground in a browser", () => {
     await page.setInputFiles("#file", sample("standup.flac"));
     // An upload is no voice message: it waits to be asked for.
     await page.locator(".message .file").waitFor();
-    await page.getByRole("button", { name: "Transcribe", exact: true }).click();
+    await page.getByRole("button", { name: "Transcribe this recording" }).click();
     await answers().first().waitFor();
     expect(await answers().first().textContent()).not.toContain("Qavylow");
 
@@ -103,6 +91,26 @@ describe.skipIf(!isThere)("the playground in a browser", () => {
     await page.locator(".file .name", { hasText: "Voice message" }).waitFor();
     // The fake microphone beeps: whatever is made of that, there is an answer.
     await page.locator(".card .head").waitFor({ timeout: 60_000 });
+  });
+
+  it("can be told to stop in the middle of a meeting, and asked again", async () => {
+    await page.getByRole("tab", { name: "# sales" }).click();
+    await page.setInputFiles("#file", sample("meeting.flac"));
+    await page.getByRole("button", { name: "Transcribe this recording" }).click();
+    await page.getByRole("button", { name: "Cancel" }).click();
+    await page.locator(".failure", { hasText: "meeting.flac" }).waitFor();
+    await page.locator(".message").first().hover();
+    await page.getByRole("button", { name: "Transcribe", exact: true }).click();
+    await answers().waitFor();
+    expect((await answers().textContent())?.length).toBeGreaterThan(200);
+  });
+
+  it("forwards a recording to the chat with Earshot, where all is written down", async () => {
+    await page.locator(".message").first().hover();
+    await page.locator("summary", { hasText: "Forward" }).click();
+    await page.getByRole("button", { name: "To Earshot" }).click();
+    await page.locator(".forwarded").waitFor();
+    await answers().waitFor();
   });
 
   it("deletes a transcript for good", async () => {

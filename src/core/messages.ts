@@ -128,6 +128,10 @@ export const transcriptIsGone = "This transcript was deleted. Send the recording
 
 export const notYours = "Only the one who sent it, or somebody who may change the settings here, can do that.";
 
+export function deleted({ name }: Named): string {
+  return `The transcript of ${name} was deleted for good. Files that were sent with it are yours to delete.`;
+}
+
 export function forgotten({ name }: Named): string {
   return `The transcript of ${name} is deleted for good. What is left of it here in the chat is yours to delete.`;
 }

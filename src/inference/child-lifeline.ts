@@ -14,5 +14,5 @@ setInterval(() => {
 /** SIGKILL: nothing in the child is worth keeping, and only it ends a process whose main thread is held. */
 export function endWithParent(parentPid: number): void {
   process.on("disconnect", () => process.kill(process.pid, "SIGKILL"));
-  new Worker(WATCH, { eval: true, workerData: parentPid }).unref();
+  new Worker(WATCH, { eval: true, execArgv: [], workerData: parentPid }).unref();
 }

@@ -16,6 +16,8 @@ export interface ChildOptions {
   /** How long it may say nothing while a question is open. */
   readonly silenceMs: number;
   readonly memoryLimitBytes?: number | undefined;
+  /** How long it may go on with what nobody wants any more. */
+  readonly abortMs: number;
   /** What it writes to stderr, line by line. */
   readonly log: (line: string) => void;
 }
@@ -31,6 +33,11 @@ export interface InferenceChild {
   /** The question is open until a transcript, an engine or an error comes for it. */
   ask(message: ToChild, question: Question): void;
   tell(message: ToChild): void;
+  /**
+   * Nobody waits for this transcription any more. A child that does not stop is killed, but not while it has other work,
+   * which would be lost with it: a window takes minutes where the model is large and the machine slow.
+   */
+  abandon(id: number): void;
   kill(reason: KillReason): void;
   /** Resolves with the reason, after every open question has failed for it. */
   readonly ended: Promise<InferenceError>;
@@ -39,12 +46,14 @@ export interface InferenceChild {
 // The compiled file, also when this one is run from src: Node 20 runs no TypeScript.
 const CHILD = fileURLToPath(new URL("../../dist/inference/child.js", import.meta.url));
 const MEMORY_EVERY_MS = 1000;
-const COMPLAINT_CHARACTERS = 2000;
+/** Enough for the stack that V8 prints after the sentence which counts. */
+const COMPLAINT_CHARACTERS = 16_000;
 
 /** @throws InferenceError child_died when Earshot is not built */
-export function startChild({ settings, env, silenceMs, memoryLimitBytes, log }: ChildOptions): InferenceChild {
+export function startChild({ settings, env, silenceMs, abortMs, memoryLimitBytes, log }: ChildOptions): InferenceChild {
   if (!existsSync(CHILD)) throw new InferenceError("child_died", `${CHILD} is missing. Run first: npm run build`);
   const questions = new Map<number, Question>();
+  const abandoned = new Set<number>();
   const oomKillsBefore = oomKills();
   let killedFor: KillReason | undefined;
   let complaint = "";
@@ -127,6 +136,15 @@ export function startChild({ settings, env, silenceMs, memoryLimitBytes, log }: 
     if (child.connected) child.send(message, () => {});
   }
 
+  function insist(id: number): void {
+    setTimeout(() => {
+      if (!questions.has(id)) return;
+      const isWanted = [...questions.keys()].some((open) => !abandoned.has(open));
+      if (isWanted) insist(id);
+      else kill({ code: "child_died", why: "a cancelled recording went on in it" });
+    }, abortMs).unref();
+  }
+
   return {
     ask(message, question) {
       questions.set(message.id, question);
@@ -134,6 +152,12 @@ export function startChild({ settings, env, silenceMs, memoryLimitBytes, log }: 
       tell(message);
     },
     tell,
+    abandon(id) {
+      if (!questions.has(id)) return;
+      abandoned.add(id);
+      tell({ kind: "abort", id });
+      insist(id);
+    },
     kill,
     ended,
   };

@@ -12,7 +12,7 @@ export interface LocalTranscriberOptions extends Omit<ChildSettings, "parentPid"
   readonly env?: Readonly<Record<string, string | undefined>>;
   /** How long a child with work may say nothing before it is taken for hung. */
   readonly silenceMs?: number;
-  /** How long an aborted job may go on before the child is killed. */
+  /** How long an aborted job may go on before a child with no other work is killed. */
   readonly abortMs?: number;
   /** A child that takes more for itself is killed. Only on Linux; mapped weights do not count. */
   readonly memoryLimitBytes?: number;
@@ -43,7 +43,7 @@ export function createLocalTranscriber(options: LocalTranscriberOptions): Transc
 
   function start(): InferenceChild {
     const settings = { device, threads, ...defined({ idleUnloadMs }) };
-    const started = startChild({ settings, env, silenceMs, memoryLimitBytes, log });
+    const started = startChild({ settings, env, silenceMs, abortMs, memoryLimitBytes, log });
     void started.ended.then((error) => {
       if (child === started) child = undefined;
       if (closing.signal.aborted) return;
@@ -70,26 +70,19 @@ export function createLocalTranscriber(options: LocalTranscriberOptions): Transc
   return {
     async transcribe(path, transcriberOptions, on, signal) {
       const asked = await ready(signal);
+      signal.throwIfAborted();
       const id = ++lastId;
       return new Promise<TranscriberResult>((resolve, reject) => {
-        let patience: NodeJS.Timeout | undefined;
         let isOver = false;
-        /** No more is wanted. The child stops between two steps, and is killed if it does not. */
         const stop = (reason: unknown) => {
           if (isOver) return;
           isOver = true;
           signal.removeEventListener("abort", abort);
-          asked.tell({ kind: "abort", id });
-          patience = setTimeout(
-            () => asked.kill({ code: "child_died", why: "a cancelled recording went on in it" }),
-            abortMs,
-          );
-          patience.unref();
+          asked.abandon(id);
           reject(reason);
         };
         const abort = () => stop(signal.reason);
         const end = (settle: () => void) => {
-          clearTimeout(patience);
           signal.removeEventListener("abort", abort);
           isOver = true;
           settle();

@@ -126,6 +126,7 @@ describe("earshot doctor", () => {
     const data = join(folder, "data");
     const fresh = await examine([], { EARSHOT_DATA: data });
     expect(fresh.stdout).toMatch(/^ok {4}database +none yet/m);
+    expect(fresh.stdout).toMatch(/^ok {4}slack +not set up \(SLACK_BOT_TOKEN\)/m);
     expect(fresh.stdout).toMatch(/^ok {4}discord +not set up \(DISCORD_TOKEN\)/m);
 
     await mkdir(data);

@@ -127,6 +127,28 @@ export function platformContract(name: string, open: () => Promise<PlatformUnder
       expect(JSON.stringify(recording)).not.toMatch(/https?:/);
     });
 
+    it("has done with a message only once the listener has", async () => {
+      let write = () => {};
+      const written = new Promise<void>((resolve) => {
+        write = resolve;
+      });
+      receive(async () => {
+        await written;
+        return { kind: "added", jobId: "1f3a9c" };
+      });
+      let isAcknowledged = false;
+      const posting = under.postVoiceMessage(BYTES).then(() => {
+        isAcknowledged = true;
+      });
+      try {
+        await expect.poll(() => heard.recordings.length).toBeGreaterThan(0);
+        expect(isAcknowledged).toBe(false);
+      } finally {
+        write();
+        await posting;
+      }
+    });
+
     it("gives the same event the same key, and another message another", async () => {
       await posted();
       await under.redeliver?.();
@@ -204,6 +226,15 @@ export function platformContract(name: string, open: () => Promise<PlatformUnder
       expect((await shown(id))?.files).toEqual({ "standup.srt": content });
     });
 
+    it("takes texts of any length, as much of them as it can show", async () => {
+      const { place } = await posted();
+      const text = "All that was said. ".repeat(3000).trim();
+      const id = await reply(place, { ...ANSWER, text, isCut: true });
+      expect((await shown(id))?.text).toContain(text.slice(0, 500));
+      await reply(place, { kind: "words", text }, "1f3a9c:words");
+      expect((await under.visible()).length).toBeGreaterThanOrEqual(3);
+    });
+
     it("shows text as it is, whatever it looks like", async () => {
       const { place } = await posted();
       const text =
@@ -218,6 +249,14 @@ export function platformContract(name: string, open: () => Promise<PlatformUnder
         { command: "jargon", text: "add Qavylow, Zentrix", place: { platform: platform.name } },
       ]);
       expect((await under.visible()).some(({ text }) => text.includes("You said add Qavylow, Zentrix."))).toBe(true);
+    });
+
+    it("shows the files that come with the answer to a command", async () => {
+      const { place } = await posted();
+      const file = { name: "glossary.txt", mimeType: "text/plain", content: "Qavylow\nZentrix\n" };
+      await reply(place, { kind: "words", text: "Here are 2 terms.", files: [file] }, "1f3a9c:words");
+      const files = (await under.visible()).flatMap((message) => Object.entries(message.files));
+      expect(files).toContainEqual(["glossary.txt", file.content]);
     });
 
     it("hears its buttons", async () => {

@@ -120,7 +120,7 @@ async function startGateway(): Promise<void> {
     random: () => 0,
   });
   const intake = createIntake({ queue, settings, status, limits: LIMITS, wake: worker.wake, observe });
-  const press = createPress({ queue, transcripts, settings, intake, wake: worker.wake });
+  const press = createPress({ queue, transcripts, settings, intake, status, wake: worker.wake });
   const commands = createCommands({ ...stores, intake, tokens, models: ["demo"], cloudPricePerMinute: 0.006, now });
   const listener = createListener({ intake, commands, press, queue, settings, glossary, transcripts, tokens });
   await fake.platform.listen(listener, new AbortController().signal);
@@ -414,6 +414,19 @@ describe("cancelling", () => {
     await expect.poll(() => under(id)).toHaveLength(1);
     await fake.deleteMessage(id);
     expect((await jobs()).map(({ state }) => state)).not.toContain("queued");
+  });
+});
+
+describe("deleting", () => {
+  it("takes the transcript and the answer away, also where the message itself is gone", async () => {
+    worker.start();
+    const id = await fake.postVoiceMessage(BYTES);
+    const { id: jobId } = await ended();
+    const [answer] = await under(id);
+    await fake.press(answer?.id ?? "", "delete", jobId);
+    expect(await under(id)).toMatchObject([{ id: answer?.id, text: expect.stringContaining("deleted for good") }]);
+    expect((await under(id))[0]?.text).not.toContain("one two three");
+    expect(await stores.transcripts.get(jobId)).toBeUndefined();
   });
 });
 

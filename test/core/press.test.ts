@@ -36,6 +36,7 @@ function bench() {
       },
       cancel: (jobId) => queue.cancel(jobId),
     },
+    status: { conclude: async () => Promise.reject(new Error("no job here has a status")) },
     wake: () => woken++,
   });
   return {

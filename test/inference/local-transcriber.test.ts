@@ -1,16 +1,18 @@
 // The transcriber on this machine with its real child: what it hands over, and what happens when the child dies or hangs.
-import { execFileSync, spawn } from "node:child_process";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from "vitest";
-import type { Transcriber, TranscriberEvents, TranscriberOptions } from "../../src/core/ports.ts";
-import type { Segment } from "../../src/core/transcript.ts";
+import type { Transcriber, TranscriberOptions } from "../../src/core/ports.ts";
+import { childEnvironment } from "../../src/inference/child-environment.ts";
 import { createLocalTranscriber } from "../../src/inference/local-transcriber.ts";
-import { ffmpeg } from "../support/recordings.ts";
+import { demoFolder } from "../../src/inference/models.ts";
+import { keeping, never, transcriberContract } from "../contracts/transcriber.ts";
+import { ffmpeg, PICTURE } from "../support/recordings.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -22,42 +24,33 @@ const OPTIONS: TranscriberOptions = {
   language: "en",
   isShort: false,
 };
-const never = () => new AbortController().signal;
 
 let folder: string;
 /** Four minutes of speech. */
 let long: string;
 let transcriber: Transcriber;
+let complaints: string[];
+const parents: ChildProcess[] = [];
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "earshot-transcriber-"));
   long = join(folder, "long.flac");
   ffmpeg("-stream_loop", "3", "-i", sample("meeting.flac"), long);
 });
 afterAll(() => rm(folder, { recursive: true, force: true }));
-afterEach(() => transcriber.close());
+afterEach(async () => {
+  await transcriber?.close();
+  for (const parent of parents.splice(0)) parent.kill("SIGKILL");
+});
 
 function open(more: Partial<Parameters<typeof createLocalTranscriber>[0]> = {}): Transcriber {
-  transcriber = createLocalTranscriber({ device: "cpu", threads: 1, ...more });
+  complaints = [];
+  transcriber = createLocalTranscriber({
+    device: "cpu",
+    threads: 1,
+    log: (line) => complaints.push(line),
+    ...more,
+  });
   return transcriber;
-}
-
-interface Window {
-  readonly segments: readonly Segment[];
-  readonly checkpoint: unknown;
-}
-
-/** Keeps what is handed over. */
-function keeping(): TranscriberEvents & { readonly windows: Window[]; readonly heard: [number, number][] } {
-  const windows: Window[] = [];
-  const heard: [number, number][] = [];
-  return {
-    windows,
-    heard,
-    progress: (seconds, duration) => void heard.push([seconds, duration]),
-    async window(segments, checkpoint) {
-      windows.push({ segments, checkpoint });
-    },
-  };
 }
 
 /** The children of this very process that run the engine. */
@@ -71,6 +64,15 @@ function children(): number[] {
     .map(([pid]) => Number(pid));
 }
 
+/** A process that runs a module given as text. */
+function startParent(script: string) {
+  const parent = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  parents.push(parent);
+  return parent;
+}
+
 const isAlive = (pid: number) => {
   try {
     process.kill(pid, 0);
@@ -80,115 +82,68 @@ const isAlive = (pid: number) => {
   }
 };
 
-describe("a recording", () => {
-  it("is handed over window by window, in order, and the whole is the windows together", async () => {
-    const on = keeping();
-    const result = await open().transcribe(sample("meeting.flac"), OPTIONS, on, never());
-    expect(on.windows.length).toBeGreaterThan(1);
-    expect(on.windows.flatMap(({ segments }) => segments)).toEqual(result.segments);
-    expect(result).toMatchObject({ model: "demo", device: "cpu", language: "en" });
-    expect(result.notes.join()).toContain("Demo model");
-    expect(on.heard[0]).toEqual([0, result.duration]);
-    expect(on.heard.at(-1)?.[0]).toBeCloseTo(result.duration, 1);
-    expect(on.heard.map(([seconds]) => seconds)).toEqual(
-      on.heard.map(([seconds]) => seconds).toSorted((a, b) => a - b),
-    );
-  });
-
-  it("goes on from any window to the same transcript", async () => {
-    const on = keeping();
-    const whole = await open().transcribe(sample("meeting.flac"), OPTIONS, on, never());
-    for (const [index, { checkpoint }] of on.windows.entries()) {
-      const segments = on.windows.slice(0, index + 1).flatMap((window) => window.segments);
-      const rest = keeping();
-      const resumed = await transcriber.transcribe(
-        sample("meeting.flac"),
-        { ...OPTIONS, resume: { checkpoint, segments } },
-        rest,
-        never(),
-      );
-      expect(resumed).toEqual(whole);
-      expect(rest.windows).toEqual(on.windows.slice(index + 1));
-    }
-  });
-
-  it("is spelled as the initial prompt has it", async () => {
-    const plain = await open().transcribe(sample("standup.flac"), OPTIONS, keeping(), never());
-    const primed = await transcriber.transcribe(
-      sample("standup.flac"),
-      { ...OPTIONS, initialPrompt: "Glossary: Qavylow, Xamoetee." },
-      keeping(),
-      never(),
-    );
-    expect(plain.text).not.toContain("Qavylow");
-    expect(primed.text).toContain("Qavylow");
-  });
-
-  it("waits with the next window until the last one is kept", async () => {
-    let running = 0;
-    let most = 0;
-    const on: TranscriberEvents = {
-      progress: () => {},
-      async window() {
-        most = Math.max(most, ++running);
-        await sleep(50);
-        running--;
-      },
-    };
-    await open().transcribe(sample("meeting.flac"), OPTIONS, on, never());
-    expect(most).toBe(1);
-  });
-
-  it("ends with the caller's own error when a window cannot be kept", async () => {
-    const on = { ...keeping(), window: async () => Promise.reject(new Error("the lease is lost")) };
-    await expect(open().transcribe(sample("meeting.flac"), OPTIONS, on, never())).rejects.toThrow("the lease is lost");
-    await expect(transcriber.transcribe(sample("standup.flac"), OPTIONS, keeping(), never())).resolves.toBeDefined();
-  });
-
-  it("that is short overtakes a long one, which goes on afterwards", async () => {
-    const ended: string[] = [];
-    open();
-    const on = keeping();
-    const slow = transcriber.transcribe(long, OPTIONS, on, never()).then((result) => {
-      ended.push("long");
-      return result;
-    });
-    while (on.windows.length === 0) await sleep(5);
-    await transcriber.transcribe(sample("standup.flac"), { ...OPTIONS, isShort: true }, keeping(), never());
-    ended.push("short");
-    const result = await slow;
-    expect(ended).toEqual(["short", "long"]);
-    expect(on.windows.flatMap(({ segments }) => segments)).toEqual(result.segments);
-  });
+transcriberContract("the local transcriber", async () => {
+  const made = await mkdtemp(join(tmpdir(), "earshot-contract-"));
+  const refs = JSON.parse(await readFile(sample("refs.json"), "utf8")) as {
+    file: string;
+    prompt?: string;
+    terms?: string[];
+  }[];
+  const primed = refs.find(({ prompt }) => prompt !== undefined);
+  const recordings = {
+    long: sample("meeting.flac"),
+    short: sample(primed?.file ?? ""),
+    silent: join(made, "silent.flac"),
+    unreadable: join(made, "unreadable.mp3"),
+    soundless: join(made, "soundless.mp4"),
+  };
+  ffmpeg("-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono", "-t", "70", recordings.silent);
+  ffmpeg(...PICTURE, recordings.soundless);
+  await writeFile(recordings.unreadable, "this is no sound");
+  const local = createLocalTranscriber({ device: "cpu", threads: 1 });
+  return {
+    transcriber: local,
+    model: "demo",
+    recordings,
+    prompt: { text: primed?.prompt ?? "", term: primed?.terms?.[0] ?? "" },
+    async close() {
+      await local.close();
+      await rm(made, { recursive: true, force: true });
+    },
+  };
 });
 
-describe("an error", () => {
-  it("of the recording or the request is the user's, in the same words as on the command line", async () => {
-    const broken = join(folder, "broken.mp3");
-    await writeFile(broken, "this is no sound");
-    await expect(open().transcribe(broken, OPTIONS, keeping(), never())).rejects.toMatchObject({
-      name: "UserError",
-      code: "unreadable",
-    });
-    await expect(
-      transcriber.transcribe(sample("standup.flac"), { ...OPTIONS, language: "xx" }, keeping(), never()),
-    ).rejects.toMatchObject({ name: "UserError", code: "unsupported_language" });
-    await expect(
-      transcriber.transcribe(
-        sample("standup.flac"),
-        { ...OPTIONS, initialPrompt: "word ".repeat(400) },
-        keeping(),
-        never(),
-      ),
-    ).rejects.toMatchObject({ name: "UserError", code: "prompt_too_long" });
-  });
-
-  it("of the model is the operator's", async () => {
-    await expect(open().engine("no-such-model")).rejects.toMatchObject({
+describe("a model", () => {
+  it("that is broken is told as such, and does not keep the child from the next", async () => {
+    const broken = join(folder, "broken-model");
+    await cp(demoFolder, broken, { recursive: true });
+    await writeFile(join(broken, "onnx", "decoder_model_merged.onnx"), "not a model");
+    await expect(open().engine(broken)).rejects.toMatchObject({ name: "InferenceError", code: "model_broken" });
+    await rm(join(broken, "tokenizer.json"));
+    await expect(transcriber.engine(broken)).rejects.toMatchObject({
       name: "InferenceError",
-      code: "model_missing",
+      message: expect.stringContaining("tokenizer.json"),
     });
     await expect(transcriber.engine("demo")).resolves.toMatchObject({ model: "demo", device: "cpu" });
+  });
+
+  it("in use stays loaded while others come and go", async () => {
+    const others = ["one", "two", "three"].map((name) => join(folder, name));
+    for (const other of others) await cp(demoFolder, other, { recursive: true });
+    const alone = await open().transcribe(long, OPTIONS, keeping(), never());
+    const on = keeping();
+    const job = transcriber.transcribe(long, OPTIONS, on, never());
+    for (const [index, other] of others.entries()) {
+      await transcriber.transcribe(sample("standup.flac"), { ...OPTIONS, model: other }, keeping(), never());
+      expect(await transcriber.engine(other)).toMatchObject({ model: ["one", "two", "three"][index] });
+    }
+    expect(await job).toEqual(alone);
+  });
+
+  it("is loaded again after it was unloaded for want of use", async () => {
+    await open({ idleUnloadMs: 50 }).engine("demo");
+    await sleep(300);
+    await expect(transcriber.transcribe(sample("standup.flac"), OPTIONS, keeping(), never())).resolves.toBeDefined();
   });
 });
 
@@ -201,6 +156,7 @@ describe("a cancelled recording", () => {
     const on = keeping();
     const job = transcriber.transcribe(long, OPTIONS, { ...on, progress: () => abort.abort(reason) }, abort.signal);
     await expect(job).rejects.toBe(reason);
+    expect(on.windows).toEqual([]);
     await transcriber.transcribe(sample("standup.flac"), OPTIONS, keeping(), never());
     expect(children()).toEqual([pid]);
   });
@@ -224,11 +180,69 @@ describe("the child", () => {
       never(),
     );
     expect(resumed.segments.slice(0, segments.length)).toEqual(segments);
+    expect(resumed).toEqual(await transcriber.transcribe(long, OPTIONS, keeping(), never()));
     expect(children()).not.toContain(pid);
   });
 
+  it("fails everything that it had to do when it dies, and works on a new one at once", async () => {
+    await open().engine("demo");
+    const [pid = 0] = children();
+    const jobs = [1, 2, 3].map(() => transcriber.transcribe(long, OPTIONS, keeping(), never()));
+    const all = Promise.allSettled(jobs);
+    process.kill(pid, "SIGKILL");
+    for (const job of await all) expect(job).toMatchObject({ status: "rejected", reason: { code: "child_died" } });
+    const [again, other] = await Promise.all([transcriber.engine("demo"), transcriber.engine("demo")]);
+    expect(again).toEqual(other);
+    expect(children()).toHaveLength(1);
+  });
+
+  it("is not started again for somebody who has cancelled, or once all is closed", async () => {
+    await open().engine("demo");
+    const [pid = 0] = children();
+    const dying = transcriber.transcribe(long, OPTIONS, keeping(), never());
+    process.kill(pid, "SIGKILL");
+    await expect(dying).rejects.toMatchObject({ code: "child_died" });
+    const abort = new AbortController();
+    const cancelled = transcriber.transcribe(long, OPTIONS, keeping(), abort.signal);
+    const closed = transcriber.engine("demo");
+    abort.abort("no");
+    await expect(cancelled).rejects.toBe("no");
+    await transcriber.close();
+    await expect(closed).rejects.toMatchObject({ name: "InferenceError" });
+    expect(children()).toEqual([]);
+  });
+
+  it("that takes more memory than it may is stopped, and the error says so", async () => {
+    open({ memoryLimitBytes: 10 * 1024 ** 2 });
+    const on = { ...keeping(), window: () => sleep(2000) };
+    await expect(transcriber.transcribe(long, OPTIONS, on, never())).rejects.toMatchObject({
+      code: "out_of_memory",
+      message: expect.stringMatching(/took \d+ MB of memory and may take 10 MB/),
+    });
+  });
+
+  it("whose JavaScript heap is full is told from one that dies otherwise", async () => {
+    open({ env: { ...process.env, NODE_OPTIONS: "--max-old-space-size=8" } });
+    await expect(transcriber.engine("demo")).rejects.toMatchObject({ code: "out_of_memory" });
+    expect(complaints.join()).toContain("heap out of memory");
+  });
+
+  it("gets the variables that an engine may need, and no secrets", async () => {
+    const env = {
+      ...process.env,
+      SLACK_BOT_TOKEN: "xoxb-secret",
+      AWS_SECRET_ACCESS_KEY: "secret",
+      CUDA_VISIBLE_DEVICES: "",
+    };
+    await open({ env }).engine("demo");
+    const [pid = 0] = children();
+    const given = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => Object.keys(childEnvironment(env)).join());
+    expect(given).toContain("CUDA_VISIBLE_DEVICES");
+    expect(given).not.toMatch(/SLACK|SECRET|secret/);
+  });
+
   it("that hangs is killed when it has said nothing for too long", async () => {
-    await open({ silenceMs: 4000 }).engine("demo");
+    await open({ silenceMs: 5000 }).engine("demo");
     const [pid = 0] = children();
     process.kill(pid, "SIGSTOP");
     await expect(transcriber.transcribe(long, OPTIONS, keeping(), never())).rejects.toMatchObject({
@@ -249,15 +263,30 @@ describe("the child", () => {
     await vi.waitFor(() => expect(isAlive(pid)).toBe(false));
   });
 
+  it("that cannot be stopped is left alone while others wait for it", async () => {
+    await open({ abortMs: 100 }).engine("demo");
+    const [pid = 0] = children();
+    process.kill(pid, "SIGSTOP");
+    const abort = new AbortController();
+    const cancelled = transcriber.transcribe(long, OPTIONS, keeping(), abort.signal);
+    const wanted = transcriber.transcribe(sample("standup.flac"), OPTIONS, keeping(), never());
+    // Both have been asked for when the same tick is over.
+    await sleep(50);
+    abort.abort(new Error("cancelled"));
+    await expect(cancelled).rejects.toThrow("cancelled");
+    await sleep(500);
+    process.kill(pid, "SIGCONT");
+    await expect(wanted).resolves.toBeDefined();
+    expect(children()).toEqual([pid]);
+  });
+
   it("does not outlive the one who started it, whatever ended that one", async () => {
     open();
     const module = JSON.stringify(fileURLToPath(new URL("../../dist/inference/local-transcriber.js", import.meta.url)));
     const script = `const { createLocalTranscriber } = await import(${module});
       await createLocalTranscriber({ device: "cpu", threads: 1 }).engine("demo");
       console.log("ready"); setInterval(() => {}, 1000);`;
-    const parent = spawn(process.execPath, ["--input-type=module", "-e", script], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+    const parent = startParent(script);
     await new Promise((resolve) => parent.stdout.once("data", resolve));
     const of = execFileSync("ps", ["-A", "-o", "pid=,ppid="], { encoding: "utf8" });
     const child = Number(
@@ -269,5 +298,26 @@ describe("the child", () => {
     expect(isAlive(child)).toBe(true);
     parent.kill("SIGKILL");
     await vi.waitFor(() => expect(isAlive(child)).toBe(false), { timeout: 20_000 });
+  });
+
+  it("ends with its parent even while something holds its main thread", async () => {
+    const lifeline = JSON.stringify(fileURLToPath(new URL("../../dist/inference/child-lifeline.js", import.meta.url)));
+    const held = `const { endWithParent } = await import(${lifeline});
+      endWithParent(process.ppid);
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      process.stdout.write(String(process.pid));
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`;
+    const script = `const { spawn } = await import("node:child_process");
+      spawn(process.execPath, ["--input-type=module", "-e", ${JSON.stringify(held)}], { stdio: "inherit" });
+      setInterval(() => {}, 1000);`;
+    const parent = startParent(script);
+    const pid = Number(await new Promise((resolve) => parent.stdout.once("data", resolve)));
+    try {
+      expect(isAlive(pid)).toBe(true);
+      parent.kill("SIGKILL");
+      await vi.waitFor(() => expect(isAlive(pid)).toBe(false), { timeout: 20_000 });
+    } finally {
+      if (isAlive(pid)) process.kill(pid, "SIGKILL");
+    }
   });
 });

@@ -77,7 +77,7 @@ export async function startDiscordGateway(double: DiscordDouble, data: string, t
     random: Math.random,
   });
   const intake = createIntake({ queue, settings, status, limits: LIMITS, wake: worker.wake, observe });
-  const press = createPress({ queue, transcripts, settings, intake, wake: worker.wake });
+  const press = createPress({ queue, transcripts, settings, intake, status, wake: worker.wake });
   const commands = createCommands({
     queue,
     settings,

@@ -121,5 +121,6 @@ function drawn(reply: Reply): Pick<Visible, "text" | "files"> {
   if (reply.kind === "file") return { text: "", files: { [reply.file.name]: reply.file.content } };
   const actions = "actions" in reply ? reply.actions.map(({ label }) => label) : [];
   const about = reply.kind === "answer" ? [reply.head, ...reply.notes] : [];
-  return { text: [reply.text, ...about, ...actions].join("\n"), files: {} };
+  const files = reply.kind === "words" ? (reply.files ?? []).map(({ name, content }) => [name, content]) : [];
+  return { text: [reply.text, ...about, ...actions].join("\n"), files: Object.fromEntries(files) };
 }

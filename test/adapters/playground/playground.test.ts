@@ -1,19 +1,7 @@
 // The playground over real HTTP and a real database, by the contract of every platform, and what is its own.
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { request } from "node:http";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { ChatBody, ChatMessage } from "../../../src/adapters/playground/chat-log.ts";
-import { createPlayground } from "../../../src/adapters/playground/index.ts";
-import type { Platform } from "../../../src/core/ports.ts";
-import { createChatLog } from "../../../src/storage/chat-log.ts";
-import { openDatabase } from "../../../src/storage/database.ts";
-import { createQueue } from "../../../src/storage/queue.ts";
-import { createMetrics } from "../../../src/web/metrics.ts";
-import { startServer } from "../../../src/web/server.ts";
-import { createTally } from "../../../src/web/tally.ts";
+import type { ChatMessage } from "../../../src/adapters/playground/chat-log.ts";
 import {
   ANSWER,
   type PlatformUnderTest,
@@ -21,52 +9,7 @@ import {
   recordingListener,
   type Visible,
 } from "../../contracts/platform.ts";
-
-const SAMPLES = fileURLToPath(new URL("../../../models/demo/sample/", import.meta.url));
-
-interface Running {
-  readonly platform: Platform;
-  readonly url: string;
-  close(): Promise<void>;
-}
-
-async function start(limits = { bytes: 10_000_000 }): Promise<Running> {
-  const data = await mkdtemp(join(tmpdir(), "earshot-playground-"));
-  await mkdir(join(data, "media"));
-  const database = openDatabase(join(data, "earshot.db"));
-  const queue = createQueue(database);
-  const { platform, plugin } = createPlayground({
-    chatLog: createChatLog<ChatBody>(database),
-    folder: join(data, "media"),
-    limits,
-    samples: { folder: SAMPLES, files: ["standup.flac"] },
-    now: Date.now,
-  });
-  const engine = { model: "demo", device: "cpu", notes: [] };
-  const server = await startServer({
-    host: "127.0.0.1",
-    port: 0,
-    metrics: createMetrics(queue),
-    status: async () => ({
-      engine,
-      platforms: ["playground"],
-      counts: await queue.counts(),
-      ...createTally(Date.now).read(),
-    }),
-    plugins: [plugin],
-    signedPlugins: [],
-    observe: () => {},
-  });
-  return {
-    platform,
-    url: server.url,
-    async close() {
-      await server.close();
-      database.close();
-      await rm(data, { recursive: true, force: true });
-    },
-  };
-}
+import { type RunningPlayground, startPlayground } from "../../support/playground.ts";
 
 const json = (body: unknown) => ({
   method: "POST",
@@ -86,11 +29,12 @@ async function visible(url: string, { id, body, thread }: ChatMessage): Promise<
   if (body?.kind === "text") texts.push(body.text);
   if (body?.kind === "reply") {
     const { reply } = body;
-    if (reply.kind === "file") {
-      const { name, content } = reply.file;
+    const sent = reply.kind === "file" ? [reply.file] : reply.kind === "words" ? (reply.files ?? []) : [];
+    for (const { name, content } of sent) {
       expect(content).toBe("");
       files[name] = await (await fetch(`${url}/api/messages/${id}/files/${encodeURIComponent(name)}`)).text();
-    } else texts.push(reply.text);
+    }
+    if (reply.kind !== "file") texts.push(reply.text);
     if (reply.kind === "answer") texts.push(reply.head, ...reply.notes);
     if ("actions" in reply) texts.push(...reply.actions.map(({ label }) => label));
   }
@@ -104,7 +48,7 @@ function form(bytes: Uint8Array<ArrayBuffer>, name = "voice.ogg"): { method: str
 }
 
 platformContract("playground", async (): Promise<PlatformUnderTest> => {
-  const { platform, url, close } = await start();
+  const { platform, url, close } = await startPlayground();
   const ok = async (response: Response) => {
     if (!response.ok) throw new Error(`${response.status} ${await response.text()}`);
     return response.json() as Promise<{ id: string }>;
@@ -123,9 +67,9 @@ platformContract("playground", async (): Promise<PlatformUnderTest> => {
 });
 
 describe("the playground", () => {
-  let running: Running;
+  let running: RunningPlayground;
   beforeEach(async () => {
-    running = await start({ bytes: 1_048_576 });
+    running = await startPlayground({ bytes: 1_048_576 });
   });
   afterEach(() => running.close());
 
@@ -144,6 +88,17 @@ describe("the playground", () => {
     expect((await fetch(`${url}/api/channels/standup/samples`, json({ name: "../../secret" }))).status).toBe(400);
     expect((await fetch(`${url}/api/press`, json({ action: "srt", jobId: "x", message: "gone" }))).status).toBe(400);
     expect((await fetch(`${url}/media/..%2f..%2fearshot.db`)).status).toBeGreaterThanOrEqual(400);
+  });
+
+  it("takes a recording that is far larger than what else is sent", async () => {
+    await running.close();
+    running = await startPlayground({ bytes: 20_000_000 });
+    const { url, platform } = running;
+    const { listener, heard } = recordingListener();
+    await platform.listen(listener, new AbortController().signal);
+    const response = await fetch(`${url}/api/channels/standup/recordings`, form(new Uint8Array(15_000_000)));
+    expect(response.status).toBe(200);
+    expect(heard.recordings).toMatchObject([{ bytes: 15_000_000, kind: "audio" }]);
   });
 
   it("forwards a recording as one of its own, and links lead to it", async () => {

@@ -9,7 +9,7 @@ import { wordsPanel } from "./words.js";
 const byId = (id) => document.getElementById(id);
 const TOPICS = {
   general: "Voice messages are written down by themselves.",
-  standup: "Give this channel its own words, and send the sample before and after.",
+  standup: "Give this channel its own words, and see what changes.",
   sales: "Recordings of calls: send one, or say /transcribe latest.",
   direct: "Whatever you send here is written down.",
 };
@@ -71,6 +71,7 @@ const act = {
 const say = (text) => ask("POST", `/api/channels/${channel}/messages`, { text });
 
 function drawChannels() {
+  const hadFocus = byId("channels").contains(document.activeElement);
   byId("channels").replaceChildren(
     ...state.channels.map((name) =>
       button(tabText(name), () => open(name), {
@@ -83,6 +84,7 @@ function drawChannels() {
       }),
     ),
   );
+  if (hadFocus) byId("channels").querySelector('[aria-selected="true"]').focus();
 }
 
 /** The order in which they were said; an answer stands under what it answers. */
@@ -178,7 +180,6 @@ byId("channels").addEventListener("keydown", (event) => {
   event.preventDefault();
   const { channels } = state;
   open(channels[(channels.indexOf(channel) + step + channels.length) % channels.length]);
-  byId("channels").querySelector('[aria-selected="true"]').focus();
 });
 
 const input = byId("say");

@@ -55,8 +55,9 @@ export function redrawMessage(drawn, before, message, act) {
   if (hadFocus) redrawn.focus({ preventScroll: true });
 }
 
-function tools({ id, channel, body }, act) {
-  if (body === null) return undefined;
+/** Only for what one has sent oneself. */
+function tools({ id, channel, author, body }, act) {
+  if (body === null || author !== "you") return undefined;
   const isRecording = body.kind === "recording";
   return element(
     "span",
