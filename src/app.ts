@@ -88,7 +88,12 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     tally.observe(event);
   };
 
-  const transcriber = createLocalTranscriber({ device: config.device, threads: config.threads, env: config.env });
+  const transcriber = createLocalTranscriber({
+    device: config.device,
+    threads: config.threads,
+    env: config.env,
+    log: log.warn,
+  });
   stops.push(() => transcriber.close());
   let engine = await transcriber.engine(config.model);
   const fetching = new AbortController();
