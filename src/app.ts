@@ -88,7 +88,12 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     tally.observe(event);
   };
 
-  const transcriber = createLocalTranscriber({ device: config.device, threads: config.threads, env: config.env });
+  const transcriber = createLocalTranscriber({
+    device: config.device,
+    threads: config.threads,
+    env: config.env,
+    log: log.warn,
+  });
   stops.push(() => transcriber.close());
   let engine = await transcriber.engine(config.model);
   const fetching = new AbortController();
@@ -120,8 +125,9 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   if (config.playground) platforms.set("playground", playground.platform);
   const models = [...catalogModels.map((model) => model.name), "demo"];
   if (config.discord) {
-    const token = config.discord.token.reveal();
-    platforms.set("discord", createDiscord({ token, models, maxBytes: limits.bytes, observe, now }));
+    const { token, ...more } = config.discord;
+    const discord = createDiscord({ ...more, token: token.reveal(), models, maxBytes: limits.bytes, observe, now });
+    platforms.set("discord", discord);
   }
 
   const slack = config.slack && createSlack({ ...revealed(config.slack), maxBytes: limits.bytes, observe, now });

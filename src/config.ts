@@ -54,6 +54,11 @@ const SETTINGS = {
   slackAppToken: { variable: "SLACK_APP_TOKEN", kind: secret, help: "xapp-…, for Socket Mode" },
   slackSigningSecret: { variable: "SLACK_SIGNING_SECRET", kind: secret, help: "for the Events API over HTTP instead" },
   discordToken: { variable: "DISCORD_TOKEN", kind: secret, help: "the bot's token" },
+  discordGuilds: {
+    variable: "DISCORD_GUILDS",
+    kind: z.string().regex(/^\d+(,\d+)*$/, "must be ids of servers, with commas between them"),
+    help: "servers that get the commands at once, for development",
+  },
 } as const;
 
 type SettingName = keyof typeof SETTINGS;
@@ -71,7 +76,7 @@ export interface Config {
   readonly cloudPricePerMinute: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
   readonly slack?: { readonly botToken: Secret; readonly appToken?: Secret; readonly signingSecret?: Secret };
-  readonly discord?: { readonly token: Secret };
+  readonly discord?: { readonly token: Secret; readonly guildIds?: readonly string[] };
   /** Where models and programs are found: passed on to the engine. */
   readonly env: Environment;
 }
@@ -101,6 +106,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
     else problems.push(`${found.source} ${parsed.error.issues[0]?.message ?? "cannot be used"}.`);
   }
   const slack = slackOf(values, problems);
+  const discord = discordOf(values, problems);
   const host = values.host ?? "127.0.0.1";
   const playground = values.playground ?? true;
   if (playground && !isLoopback(host)) {
@@ -122,7 +128,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
     cloudPricePerMinute: values.cloudPricePerMinute ?? 0.006,
     logLevel: values.logLevel ?? "info",
     ...(slack === undefined ? {} : { slack }),
-    ...(values.discordToken === undefined ? {} : { discord: { token: values.discordToken } }),
+    ...(discord === undefined ? {} : { discord }),
     env,
   });
 }
@@ -238,6 +244,14 @@ function slackOf(values: SettingValues, problems: string[]): Config["slack"] {
     ...(appToken === undefined ? {} : { appToken }),
     ...(signingSecret === undefined ? {} : { signingSecret }),
   };
+}
+
+function discordOf({ discordToken: token, discordGuilds }: SettingValues, problems: string[]): Config["discord"] {
+  if (token === undefined) {
+    if (discordGuilds !== undefined) problems.push("DISCORD_TOKEN is missing: DISCORD_GUILDS does nothing without it.");
+    return undefined;
+  }
+  return discordGuilds === undefined ? { token } : { token, guildIds: discordGuilds.split(",") };
 }
 
 function isLoopback(host: string): boolean {

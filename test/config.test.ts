@@ -91,6 +91,15 @@ describe("the configuration", () => {
     });
   });
 
+  it("takes Discord's servers for development", () => {
+    expect(read([], { DISCORD_TOKEN: "t", DISCORD_GUILDS: "1,23" }).discord?.guildIds).toEqual(["1", "23"]);
+    expect(read([], { DISCORD_TOKEN: "t" }).discord).not.toHaveProperty("guildIds");
+    expect(problems([], { DISCORD_TOKEN: "t", DISCORD_GUILDS: "mine" })).toEqual([
+      expect.stringMatching(/DISCORD_GUILDS must be ids/),
+    ]);
+    expect(problems([], { DISCORD_GUILDS: "1" })).toEqual([expect.stringMatching(/DISCORD_TOKEN is missing/)]);
+  });
+
   it("takes secrets from variables and files, never from the command line, and never prints them", async () => {
     await writeFile(join(cwd, "token"), "xoxb-secret\n");
     const config = read([], { SLACK_BOT_TOKEN_FILE: join(cwd, "token"), SLACK_APP_TOKEN: "xapp-secret" });

@@ -144,7 +144,9 @@ async function transcribed(
   let firstSeconds: number | undefined;
   const { checkpoint } = job.steps;
   const tooLong = new AbortController();
-  const result = await parts.transcriber.transcribe(
+  const result = await transcribeAs(
+    recording.name,
+    parts.transcriber,
     audioPath,
     {
       ...plan,
@@ -249,6 +251,20 @@ async function answered(
     const posting = { key: `${job.id}:${file.name}`, mayExist: job.attempt > 1 };
     await parts.platform(place.platform).reply(place, { kind: "file", file }, posting);
     await job.note({ sentFiles: [...sentFiles, file.name] });
+  }
+}
+
+/** People know a recording by its name, not by where it lies on this machine. */
+async function transcribeAs(
+  name: string,
+  transcriber: Transcriber,
+  ...[path, ...rest]: Parameters<Transcriber["transcribe"]>
+): Promise<TranscriberResult> {
+  try {
+    return await transcriber.transcribe(path, ...rest);
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    throw new UserError(error.code, error.message.replaceAll(path, name), { cause: error });
   }
 }
 

@@ -341,12 +341,14 @@ describe("what does not pass", () => {
 
   it("is told in the error's own words when the user can mend it", async () => {
     transcriber.step = async () => {
-      throw new UserError("no_audio", "There is no sound in it. Send a recording that has some.");
+      const [job] = await jobs();
+      throw new UserError("no_audio", `There is no sound in ${job?.steps.mediaPath}. Send a recording that has some.`);
     };
     worker.start();
     const id = await fake.postVoiceMessage(BYTES);
     expect(await ended()).toMatchObject({ state: "failed", failure: { code: "no_audio" } });
-    expect((await under(id))[0]?.text).toContain("Send a recording that has some.");
+    expect((await under(id))[0]?.text).toContain(`There is no sound in ${id}.ogg. Send a recording that has some.`);
+    expect((await under(id))[0]?.text).not.toContain(folder);
   });
 
   it("sets a recording aside that kills the engine twice, and the next one is served", async () => {
