@@ -26,6 +26,8 @@ interface Line {
   /** When the last edit began, in ms. */
   editedAtMs: number;
   timer?: NodeJS.Timeout;
+  /** A post whose answer was lost may have arrived. */
+  mayExist?: boolean;
   /** The edit that is under way; the answer must not be overtaken by it. */
   edit?: Promise<unknown>;
   isConcluded: boolean;
@@ -45,21 +47,22 @@ export function createStatusBoard({ queue, platform, now }: StatusBoardParts): S
     return line;
   }
 
-  async function postNow(job: Job, reply: Reply): Promise<string> {
+  async function postNow(job: Job, reply: Reply, line: Line): Promise<string> {
     const { place } = job.recording;
-    const mayExist = job.attempt > 1 || job.addedAtMs < startedAtMs;
+    const mayExist = line.mayExist === true || job.attempt > 1 || job.addedAtMs < startedAtMs;
     const id = await platform(place.platform).reply(place, reply, { key: `${job.id}:status`, mayExist });
     return queue.noteStatus(job.id, id);
   }
 
   async function post(job: Job, reply: Reply): Promise<string> {
     const line = lineOf(job);
-    line.id ??= postNow(job, reply);
+    line.id ??= postNow(job, reply, line);
     line.editedAtMs ||= now();
     try {
       return await line.id;
     } catch (error) {
       delete line.id;
+      line.mayExist = true;
       throw error;
     }
   }

@@ -19,9 +19,11 @@ export interface SlackCall {
 interface Fault {
   readonly pattern: RegExp;
   left: number;
+  /** "drop": it never arrives; "lose": it is done, and the answer never arrives. */
   readonly answer:
     | { readonly status?: number; readonly headers?: Record<string, string>; readonly body?: string }
-    | "drop";
+    | "drop"
+    | "lose";
 }
 
 export const SIGNING_SECRET = "8f742231b10e8888abcd99yyyzzz85a5";
@@ -90,8 +92,8 @@ export async function startSlackDouble(options: SlackDoubleOptions = {}) {
     const told = (status: number) => calls.push({ path, token, body, status });
     const fault =
       token === PERSON_TOKEN ? undefined : faults.find(({ pattern, left }) => left > 0 && pattern.test(path));
-    if (fault !== undefined) {
-      fault.left--;
+    if (fault !== undefined) fault.left--;
+    if (fault !== undefined && fault.answer !== "lose") {
       if (fault.answer === "drop") {
         told(0);
         request.socket.destroy();
@@ -119,6 +121,10 @@ export async function startSlackDouble(options: SlackDoubleOptions = {}) {
     const type = passed.headers.get("content-type") ?? "";
     const content = Buffer.from(await passed.arrayBuffer());
     told(passed.status);
+    if (fault !== undefined) {
+      request.socket.destroy();
+      return;
+    }
     response.writeHead(passed.status, { "content-type": type });
     // Files and uploads are to go through this side too.
     response.end(type.includes("json") ? content.toString().replaceAll(emulator.url, base) : content);

@@ -58,6 +58,7 @@ it("answers each of 500 clips once and in its own thread, whatever happens to th
     await send(index);
     if (index % 50 === 20) double.rateLimit(/chat\.(postMessage|update)/, 3, 1);
     if (index % 70 === 30) double.fail(/files\.info|\/files-pri\//, 2, "drop");
+    if (index % 60 === 10) double.fail(/chat\.postMessage/, 2, "lose");
     if (index % 100 === 60) double.disconnect(index % 200 === 60 ? "broken" : "asked");
     if (index === 250) {
       // In the middle of its work, with no time to finish anything; more is posted while it is away.
