@@ -193,10 +193,11 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   const expiry = setInterval(expire, EXPIRE_EVERY_MS);
   stops.push(() => clearInterval(expiry));
 
-  worker.start();
-  stops.push(() => worker.stop(GRACE_MS));
+  // Platforms are let go last: what the worker finishes within its grace can still be answered.
   const listening = new AbortController();
   stops.push(() => listening.abort());
+  worker.start();
+  stops.push(() => worker.stop(GRACE_MS));
   for (const one of platforms.values()) await one.listen(listener, listening.signal);
 
   const server = await startServer({

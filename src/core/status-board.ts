@@ -1,4 +1,5 @@
 // The status message of every job: posted once, edited no more often than the platform likes, replaced by the answer.
+import { setTimeout as sleep } from "node:timers/promises";
 import { PlatformError } from "./errors.ts";
 import type { Job } from "./job.ts";
 import type { JobQueue, Platform } from "./ports.ts";
@@ -10,9 +11,14 @@ export interface StatusBoard {
   post(job: Job, reply: StatusReply): Promise<string | undefined>;
   /** Edits the status when its time has come; a newer one takes the place of one that still waits. Never fails. */
   update(job: Job, reply: StatusReply): void;
+  /** No more edits from here, and the one under way has ended: somebody else may go on with the job. */
+  rest(job: Job): Promise<void>;
   /** Puts the last word in place of the status, after which there are no more edits. @throws PlatformError */
   conclude(job: Job, reply: Reply): Promise<string>;
 }
+
+/** An edit that waits for a rate limit ends with the process. */
+const LONGEST_REST_MS = 2000;
 
 export interface StatusBoardParts {
   readonly queue: Pick<JobQueue, "noteStatus">;
@@ -93,6 +99,15 @@ export function createStatusBoard({ queue, platform, now }: StatusBoardParts): S
         line.edit = edit(place, reply, { key: `${job.id}:status`, editId }).catch(() => undefined);
       }, dueInMs);
       line.timer.unref();
+    },
+
+    async rest(job) {
+      const line = lines.get(job.id);
+      if (line === undefined) return;
+      line.isConcluded = true;
+      clearTimeout(line.timer);
+      await Promise.race([line.edit, sleep(LONGEST_REST_MS, undefined, { ref: false })]);
+      lines.delete(job.id);
     },
 
     async conclude(job, reply) {

