@@ -112,8 +112,8 @@ export function createIncoming({ client, lookups, posts, listener, botUser, obse
     }
   }
 
-  function isOwn({ user, metadata }: SlackMessage): boolean {
-    return user === botUser || metadata?.event_type === "earshot";
+  function isOwn({ user }: SlackMessage): boolean {
+    return user === botUser;
   }
 
   async function posted(message: SlackMessage, site: Site, isRetry: boolean): Promise<void> {
