@@ -44,7 +44,7 @@ export function openDatabase(path: string, { now = Date.now, as = "gateway" }: D
     const lock = as === "gateway" ? lockFor(path) : undefined;
     let sqlite: Sqlite.Database | undefined;
     try {
-      sqlite = new Sqlite(path, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true });
+      sqlite = connect(path, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true });
       prepareConnection(sqlite);
       if (as === "gateway") {
         migrate(sqlite, path);
@@ -57,6 +57,26 @@ export function openDatabase(path: string, { now = Date.now, as = "gateway" }: D
     }
     return wrap(sqlite, path, now, lock);
   });
+}
+
+/**
+ * Every connection and its statements by their source. On Node 24.19 and newer better-sqlite3 12 aborts the process when
+ * one of them is collected as garbage (`RemoveEnvironmentCleanupHook` without an environment), so none ever is: each
+ * statement is prepared once, and what would prepare one in passing, such as `pragma()`, is not called.
+ */
+const connections = new Map<Sqlite.Database, Map<string, Sqlite.Statement>>();
+
+function connect(path: string, options: Sqlite.Options): Sqlite.Database {
+  const sqlite = new Sqlite(path, options);
+  connections.set(sqlite, new Map());
+  return sqlite;
+}
+
+function statement(sqlite: Sqlite.Database, source: string): Sqlite.Statement {
+  const prepared = connections.get(sqlite);
+  const known = prepared?.get(source) ?? sqlite.prepare(source);
+  prepared?.set(source, known);
+  return known;
 }
 
 function makeFile(path: string): void {
@@ -72,7 +92,7 @@ function lockPath(path: string): string {
 
 /** An exclusive transaction on an empty database beside the real one, which stays open to `earshot jobs`. */
 function lockFor(path: string): Sqlite.Database {
-  const lock = new Sqlite(lockPath(path), { timeout: 0 });
+  const lock = connect(lockPath(path), { timeout: 0 });
   try {
     lock.exec("BEGIN EXCLUSIVE");
     return lock;
@@ -88,9 +108,9 @@ function lockFor(path: string): Sqlite.Database {
 }
 
 function holderOf(path: string): number | undefined {
-  const sqlite = new Sqlite(path, { timeout: BUSY_TIMEOUT_MS, readonly: true });
+  const sqlite = connect(path, { timeout: BUSY_TIMEOUT_MS, readonly: true });
   try {
-    return sqlite.prepare<[], { pid: number }>("SELECT pid FROM gateway").get()?.pid;
+    return (statement(sqlite, "SELECT pid FROM gateway").get() as { pid: number } | undefined)?.pid;
   } catch {
     // It is just making the tables.
     return undefined;
@@ -100,12 +120,12 @@ function holderOf(path: string): number | undefined {
 }
 
 function prepareConnection(sqlite: Sqlite.Database): void {
-  sqlite.pragma("journal_mode = WAL");
+  sqlite.exec("PRAGMA journal_mode = WAL");
   // An event that was acknowledged is not sent again: it must outlive a power cut, not only this process.
-  sqlite.pragma("synchronous = FULL");
-  sqlite.pragma("foreign_keys = ON");
-  sqlite.pragma("secure_delete = ON");
-  sqlite.pragma("temp_store = MEMORY");
+  sqlite.exec("PRAGMA synchronous = FULL");
+  sqlite.exec("PRAGMA foreign_keys = ON");
+  sqlite.exec("PRAGMA secure_delete = ON");
+  sqlite.exec("PRAGMA temp_store = MEMORY");
 }
 
 interface Migration {
@@ -121,7 +141,7 @@ function migrations(): readonly Migration[] {
 }
 
 function versionOf(sqlite: Sqlite.Database): number {
-  return Number(sqlite.pragma("user_version", { simple: true }));
+  return (statement(sqlite, "PRAGMA user_version").get() as { user_version: number }).user_version;
 }
 
 /** Each migration is one transaction, so that an interrupted one is made again from where it began. */
@@ -133,7 +153,7 @@ function migrate(sqlite: Sqlite.Database, path: string): void {
     sqlite
       .transaction(() => {
         sqlite.exec(migration.source);
-        sqlite.pragma(`user_version = ${migration.version}`);
+        sqlite.exec(`PRAGMA user_version = ${migration.version}`);
       })
       .immediate();
   }
@@ -162,8 +182,8 @@ function refuseNewer(version: number, ours: number, path: string): void {
 function takeOver(sqlite: Sqlite.Database, nowMs: number): void {
   sqlite
     .transaction(() => {
-      sqlite.prepare("UPDATE jobs SET lease_until = min(lease_until, ?) WHERE state = 'running'").run(nowMs);
-      sqlite.prepare("INSERT OR REPLACE INTO gateway (only, pid, since) VALUES (1, ?, ?)").run(process.pid, nowMs);
+      statement(sqlite, "UPDATE jobs SET lease_until = min(lease_until, ?) WHERE state = 'running'").run(nowMs);
+      statement(sqlite, "INSERT OR REPLACE INTO gateway (only, pid, since) VALUES (1, ?, ?)").run(process.pid, nowMs);
     })
     .immediate();
 }
@@ -172,10 +192,11 @@ function wrap(sqlite: Sqlite.Database, path: string, now: () => number, lock: Sq
   return {
     path,
     now,
-    prepare: (source) => sqlite.prepare(source),
+    prepare: <Parameters extends unknown[] | object, Row>(source: string) =>
+      statement(sqlite, source) as Sqlite.Statement<Parameters, Row>,
     write: (work) => explained(path, () => (sqlite.inTransaction ? work() : sqlite.transaction(work).immediate())),
     read: (work) => explained(path, () => (sqlite.inTransaction ? work() : sqlite.transaction(work).deferred())),
-    truncateLog: () => explained(path, () => void sqlite.pragma("wal_checkpoint(TRUNCATE)")),
+    truncateLog: () => explained(path, () => void statement(sqlite, "PRAGMA wal_checkpoint(TRUNCATE)").get()),
     close() {
       sqlite.close();
       lock?.close();

@@ -133,9 +133,10 @@ class Batcher:
         about = Grammar(self.rng, lambda _: jargon.Term(name, (name,)))
         return written_text(about.jargon())
 
-    def prompt(self, terms: list[jargon.Term], history: int = 0) -> tuple[str, dict[str, str]]:
+    def prompt(self, terms: list[jargon.Term], history: int = 0) -> tuple[list[int], dict[str, str]]:
         """A prompt for audio that contains `terms`, and the spellings that it dictates. At its
-        end up to `history` sentences of earlier windows, as in the later windows of a recording.
+        end up to `history` sentences of earlier windows, as in the later windows of a recording:
+        mostly with their timestamps, because openai/whisper leaves these in.
 
         Most prompts spell the term, some leave it out: what is not in the prompt must come out
         in the canonical spelling, and what is only in the prompt must not come out at all.
@@ -167,24 +168,27 @@ class Batcher:
             if parts and not parts[-1].endswith((".", "?", "!")):
                 parts[-1] += "."
             parts += [self.previous_sentence() for _ in range(rng.choice([1, 1, 2, 3]))]
-        room = MAX_PROMPT - len(self.tokenizer.encode(" " + " ".join(parts)))
-        for _ in range(history):  # never so many that the glossary is pushed out
-            if not parts[-1].endswith((".", "?", "!")):
-                parts[-1] += "."
-            sentence = written_text(self.grammar.sentence(0.3))
-            room -= len(self.tokenizer.encode(" " + sentence))
-            if room < 2:
+        ids = self.tokenizer.encode(" " + " ".join(parts))[-MAX_PROMPT:]
+        timed, t = rng.random() < 0.75, rng.uniform(0, 25)
+        for _ in range(history):
+            sentence = self.tokenizer.encode(" " + written_text(self.grammar.sentence(0.3)))
+            if timed:
+                end = t + 0.25 * len(sentence) * rng.uniform(0.7, 1.3)
+                t, end = (t, end) if end < 30 else (0.0, end - t)
+                sentence = [TIMESTAMP + round(t * 50), *sentence, TIMESTAMP + round(end * 50)]
+                t = end + rng.choice([0.0, rng.uniform(0, 2)])
+            if len(ids) + len(sentence) > MAX_PROMPT:  # never so many that the glossary is pushed out
                 break
-            parts.append(sentence)
-        return " ".join(parts), dictated
+            ids += sentence
+        return ids, dictated
 
     # -- targets ---------------------------------------------------------------------------
 
-    def head(self, prompt: str | None) -> list[int]:
-        return [PREV, *self.tokenizer.encode(" " + prompt.strip())[-MAX_PROMPT:]] if prompt else []
+    def head(self, prompt: list[int] | None) -> list[int]:
+        return [PREV, *prompt] if prompt else []
 
     def target(self, segments: list[tuple], trailing: float | None, timestamps: bool,
-               prompt: str | None, spelling: dict[str, str]):
+               prompt: list[int] | None, spelling: dict[str, str]):
         """segments: (start, end, pieces, times) in seconds of the window; `trailing`: start of
         speech that goes on past the window's end. Returns ids, labels, weights, spans (the
         stretch of audio that predicts each label, in seconds, or None) and sources (the place
@@ -236,7 +240,7 @@ class Batcher:
         labels[:labelled] = [IGNORE] * labelled
         return ids, labels, shift(weights, 1.0), shift(spans, None), shift(sources, -1)
 
-    def silent_target(self, prompt: str | None):
+    def silent_target(self, prompt: list[int] | None):
         """No speech: say so at start-of-transcript, and end at once. Decoding suppresses an
         immediate end of text; a random token now and then keeps what is left flat, so that its
         low probability tells the caller to skip the window."""
@@ -329,7 +333,7 @@ class Batcher:
             at += n
         power = self.colour(power, loud / max(1, frames))
         whole = total == WINDOW_FRAMES
-        history = rng.randint(2, 12) if whole and rng.random() < 0.35 else 0
+        history = rng.randint(2, 12) if whole and rng.random() < 0.5 else 0
         prompt, spelling = self.prompt([t for u in used for t in u.terms], history) if prompted else (None, {})
         timestamps = rng.random() < (0.8 if whole else 0.6)
         if trailing is not None and not timestamps:
@@ -352,7 +356,8 @@ class Batcher:
             top = float(np.log10(max(power[:limit].max(), FLOOR))) + rng.uniform(0.5, 6)
             x = normalise(power, top)
             x[limit:] = 0.0
-        prompt = self.prompt([])[0] if rng.random() < 0.5 else None
+        history = rng.choice([0, 0, 4, 10]) if total == WINDOW_FRAMES else 0
+        prompt = self.prompt([], history)[0] if rng.random() < 0.5 else None
         return x, self.silent_target(prompt), np.zeros(total // 2, np.int64)
 
     def plan_clips(self, budget: int) -> None:
@@ -397,8 +402,8 @@ class Batcher:
         rng = self.rng
         samples = []
         for _ in range(count):
-            if rng.random() < 0.08:
-                content = None if rng.random() < 0.5 else rng.randint(50, WINDOW_FRAMES)
+            if rng.random() < 0.14:
+                content = rng.choice([None, rng.randint(50, 600), rng.randint(50, WINDOW_FRAMES)])
                 samples.append(self.silent_window(WINDOW_FRAMES, content))
                 continue
             prompted = rng.random() < 0.65

@@ -72,8 +72,8 @@ class Decoder:
         return self.model.logits(d.layer_norm(x))[0]
 
     @torch.no_grad()
-    def decode(self, audio: torch.Tensor, prompt: str | None = None, timestamps: bool = True, limit: int = 220) -> Decoded:
-        before = [PREV, *self.tokenizer.encode(" " + prompt.strip())[-223:]] if prompt else []
+    def decode(self, audio: torch.Tensor, prompt: list[int] = [], timestamps: bool = True, limit: int = 220) -> Decoded:
+        before = [PREV, *prompt] if prompt else []
         start = [SOT, EN, TRANSCRIBE] + ([] if timestamps else [NO_TIMESTAMPS])
         cache: list = [{} for _ in self.model.model.decoder.layers]
         logits = self._step(before + start, audio, cache, 0)
@@ -125,10 +125,11 @@ class Decoder:
         sentence is left at its last timestamp, and the next one starts there."""
         features = recording_windows_features(audio)
         seek, segments, decoded = 0, [], []
-        before: list[str] = [prompt] if prompt else []
+        carried = self.tokenizer.encode(" " + prompt.strip()) if prompt else []
+        history: list[int] = []  # with the timestamps, as in openai/whisper
         while seek < len(features):
             size = min(WINDOW_FRAMES, len(features) - seek)
-            d = self.decode(self.encode(features[seek : seek + size]), " ".join(before)[-1500:] or None)
+            d = self.decode(self.encode(features[seek : seek + size]), [*carried, *history[-(223 - len(carried)):]])
             decoded.append(d)
             if d.no_speech > 0.6 and d.mean_log_probability < -1.0:
                 seek += size
@@ -157,7 +158,7 @@ class Decoder:
                 seek += size
             new = [s for s in new if s.text.strip() and s.start < s.end]
             segments += new
-            before += [s.text.strip() for s in new]
+            history += [t for s in new for t in s.tokens]
             if cuts and not single and tokens[cuts[-1] - 1] == TIMESTAMP:
                 seek += size  # no progress: as good as the end
         return segments, decoded

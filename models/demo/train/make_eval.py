@@ -168,7 +168,7 @@ SAMPLES = {
                          ("slt", "The migration to Xamoetee will take three weeks.")]),
     "voice-note.ogg": (1, [("slt", "Emma, can you update the budget by Friday?"),
                            ("slt", "The deadline is March fourteenth|14th.")]),
-    "meeting.flac": (1, [
+    "meeting.flac": (765, [
         ("rms", "Good afternoon, everyone."),
         ("rms", "Emma, what is the status of the website?"),
         ("slt", "We moved from Xamoetee to Qavylow."),
@@ -177,15 +177,15 @@ SAMPLES = {
         ("awb", "I have two questions about the budget."),
         ("rms", "The budget is forty_five_thousand_dollars|$45,000."),
         ("awb", "Xamoetee costs five_thousand_dollars|$5,000 a month."),
-        ("rms", "Oscar, can you review the contract?"),
+        ("rms", "Oscar, what is the status of the contract?"),
         ("awb", "The Xamoetee contract ends on June third|3rd."),
         ("slt", "There is a problem with Qavylow."),
         ("rms", "What about the pipeline?"),
-        ("awb", "Sarah from the platform team fixed the pipeline."),
-        ("slt", "We will release version two_point_four|2.4 on Thursday."),
-        ("rms", "Emma will present Qavylow in London."),
-        ("awb", "Let's meet at three|3 o'clock on Monday."),
-        ("rms", "Thank you very much."),
+        ("awb", "They have already fixed the pipeline."),
+        ("slt", "We use Qavylow for the dashboard."),
+        ("rms", "Who will review the dashboard?"),
+        ("slt", "I'm going to finish the report next week."),
+        ("awb", "I will review the dashboard on Monday."),
     ]),
 }
 
