@@ -1,11 +1,11 @@
 // How an error reads on the terminal.
 import process from "node:process";
-import { ConfigError, InferenceError, UserError } from "../core/errors.ts";
+import { ConfigError, InferenceError, PlatformError, UserError } from "../core/errors.ts";
 import type { Io } from "./io.ts";
 
 /** Errors whose message is a sentence for the person at the terminal. */
-export function isExplained(error: unknown): error is UserError | InferenceError | ConfigError {
-  return error instanceof UserError || error instanceof InferenceError || error instanceof ConfigError;
+export function isExplained(error: unknown): error is UserError | InferenceError | ConfigError | PlatformError {
+  return [UserError, InferenceError, ConfigError, PlatformError].some((kind) => error instanceof kind);
 }
 
 /** One sentence; for a bug with EARSHOT_DEBUG=1 the stack as well. */

@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type WebSocket, WebSocketServer } from "ws";
-import { PERSON_TOKEN, startSlackEmulator } from "./slack-emulator.ts";
+import { BOT, PERSON_TOKEN, startSlackEmulator } from "./slack-emulator.ts";
 
 type Json = Record<string, unknown>;
 
@@ -49,6 +49,8 @@ export async function startSlackDouble(options: SlackDoubleOptions = {}) {
   const opened: (() => void)[] = [];
   let pending = 0;
   let isClosed = false;
+  /** Deliveries of an earlier one are given up. */
+  let generation = 0;
   let connections = 0;
 
   const server = createServer((request, response) => {
@@ -141,6 +143,11 @@ export async function startSlackDouble(options: SlackDoubleOptions = {}) {
       views.push(view);
       return { ok: true, view: { id: `V${views.length}`, ...view } };
     }
+    if (path === "/api/users.conversations") {
+      const all = emulator.collection("channels").all();
+      const joined = all.filter(({ members }) => Array.isArray(members) && members.includes(BOT));
+      return { ok: true, channels: joined.map(({ channel_id: id }) => ({ id })) };
+    }
     if (path.startsWith("/response/")) {
       responses.push({ channel: path.split("/")[2], ...body });
       return { ok: true };
@@ -152,7 +159,8 @@ export async function startSlackDouble(options: SlackDoubleOptions = {}) {
   async function deliver(type: string, payload: Json): Promise<unknown> {
     pending++;
     try {
-      for (let tries = 0; tries < MOST_TRIES && !isClosed; tries++) {
+      const begun = generation;
+      for (let tries = 0; tries < MOST_TRIES && !isClosed && begun === generation; tries++) {
         if (tries > 0) await sleep(retryAfterMs * tries);
         const answered = await (eventsUrl === undefined
           ? overSocket(type, payload, tries)
@@ -169,11 +177,12 @@ export async function startSlackDouble(options: SlackDoubleOptions = {}) {
 
   async function overSocket(type: string, payload: Json, tries: number): Promise<Json | undefined> {
     const id = randomUUID();
-    while (sockets.size === 0 && !isClosed) {
+    const begun = generation;
+    while (sockets.size === 0 && !isClosed && begun === generation) {
       await Promise.race([new Promise<void>((resolve) => opened.push(resolve)), sleep(200)]);
     }
     const socket = [...sockets].at(-1);
-    if (socket === undefined) return undefined;
+    if (socket === undefined || begun !== generation) return undefined;
     const answered = new Promise<Json | undefined>((resolve) => {
       waiting.set(id, resolve);
       socket.once("close", () => resolve(undefined));
@@ -331,6 +340,12 @@ export async function startSlackDouble(options: SlackDoubleOptions = {}) {
     rateLimit(pattern: RegExp, times: number, seconds: number) {
       const body = JSON.stringify({ ok: false, error: "ratelimited" });
       faults.push({ pattern, left: times, answer: { status: 429, headers: { "retry-after": String(seconds) }, body } });
+    },
+
+    /** Gives up what is not delivered yet. */
+    forget() {
+      generation++;
+      for (const tell of opened.splice(0)) tell();
     },
 
     /** As Slack does every few hours, or as a network does. */

@@ -4,8 +4,9 @@ import type { Place } from "../../core/recording.ts";
 import { readButton } from "./blocks.ts";
 import type { CommandParts } from "./commands.ts";
 import type { Lookups } from "./lookups.ts";
+import { keyOf } from "./mark.ts";
 import type { SlackMessage } from "./parse.ts";
-import { keyOf } from "./posts.ts";
+
 import { plain, stateOf, textInput } from "./views.ts";
 
 const FIX_WORD = "fix_word";

@@ -46,6 +46,8 @@ export interface Incoming {
   message(event: MessageEvent, workspace: string): Promise<void>;
   mention(event: MessageEvent, workspace: string, isRetry: boolean): Promise<void>;
   fileShared(event: FileShared, workspace: string): Promise<void>;
+  /** Only the recordings of a message, which may have been taken before. */
+  missed(message: SlackMessage, channel: string, workspace: string): Promise<void>;
 }
 
 /** Subtypes of messages that people or apps wrote; the others are notes of Slack's own. */
@@ -94,7 +96,8 @@ export function createIncoming({ client, lookups, posts, listener, botUser, obse
   async function takeOne(recording: Recording): Promise<void> {
     const reception: Reception = await listener.recording(recording);
     if (reception.kind === "refused") {
-      await posts.reply(recording.place, reception.reply, { key: `refused:${recording.key}` });
+      // Before the last start it may have been refused already.
+      await posts.reply(recording.place, reception.reply, { key: `refused:${recording.key}`, mayExist: true });
     }
     if (reception.kind === "added") void react(recording.place);
   }
@@ -109,8 +112,8 @@ export function createIncoming({ client, lookups, posts, listener, botUser, obse
     }
   }
 
-  function isOwn({ user, metadata }: SlackMessage): boolean {
-    return user === botUser || metadata?.event_type === "earshot";
+  function isOwn({ user }: SlackMessage): boolean {
+    return user === botUser;
   }
 
   async function posted(message: SlackMessage, site: Site, isRetry: boolean): Promise<void> {
@@ -186,6 +189,12 @@ export function createIncoming({ client, lookups, posts, listener, botUser, obse
       const site = siteAt(workspace, event.channel, event.channel_type);
       // Where the bot is alone with somebody, the message itself is heard.
       if (!isOwn(event) && !site.isDirect) await answer(event, site, isRetry);
+    },
+
+    async missed(message, channel, workspace) {
+      const isMentioned = message.text?.includes(`<@${botUser}`) ?? false;
+      if (isOwn(message) || isMentioned || !WRITTEN.has(message.subtype)) return;
+      await take(message, siteAt(workspace, channel));
     },
 
     async fileShared({ file_id: id, channel_id: channel, user_id: user }, workspace) {

@@ -5,6 +5,7 @@ import { ConfigError, PlatformError } from "../../core/errors.ts";
 import type { Listener, Observe, Platform } from "../../core/ports.ts";
 import { downloadFile } from "../download.ts";
 import { createCalls } from "./calls.ts";
+import { catchUp } from "./catch-up.ts";
 import { hearCommands } from "./commands.ts";
 import { SCOPE_PLACE } from "./errors.ts";
 import { hearFixWord } from "./fix-word.ts";
@@ -144,6 +145,15 @@ export function createSlack(options: SlackOptions): Slack {
     hearFixWord(app, parts);
     hearHome(app, parts);
     await app.start();
+    catchUp({
+      ...parts,
+      calls,
+      nowMs: now(),
+      missed: (message, channel) => incoming.missed(message, channel, team),
+      signal,
+    }).catch((error: unknown) => {
+      if (!signal.aborted) observe({ kind: "unexpected", where: "what was missed on Slack", error });
+    });
     signal.addEventListener(
       "abort",
       () => {

@@ -47,7 +47,7 @@ export function createLookups(client: webApi.WebClient, calls: Calls, now: () =>
 
   async function thread(channel: string, root: string): Promise<readonly SlackMessage[]> {
     const { messages } = await calls.call("a thread", () =>
-      client.conversations.replies({ channel, ts: root, limit: LOOK_BACK, include_all_metadata: true }),
+      client.conversations.replies({ channel, ts: root, limit: LOOK_BACK }),
     );
     return (messages ?? []) as SlackMessage[];
   }

@@ -39,8 +39,10 @@ export interface SlackMessage {
   readonly files?: readonly SlackFile[];
   /** Forwarded messages and those that a link leads to. */
   readonly attachments?: readonly { readonly files?: readonly SlackFile[] }[];
-  readonly metadata?: { readonly event_type?: string; readonly event_payload?: Readonly<Record<string, unknown>> };
   readonly blocks?: readonly unknown[];
+  /** Who answered in its thread, and who reacted to it, where Slack tells. */
+  readonly reply_users?: readonly string[];
+  readonly reactions?: readonly { readonly users?: readonly string[] }[];
 }
 
 export interface Site extends Scope {

@@ -6,6 +6,7 @@ import type { Place } from "../../core/recording.ts";
 import type { OutputFile, Reply } from "../../core/reply.ts";
 import { type Drawn, draw } from "./blocks.ts";
 import type { Calls } from "./calls.ts";
+import { keyOf, marked } from "./mark.ts";
 import type { SlackMessage } from "./parse.ts";
 import { sendBytes } from "./uploads.ts";
 
@@ -32,7 +33,6 @@ interface Target {
 
 /** Stands for the timestamp of a message that only one person sees and nobody can edit. */
 const EPHEMERAL = "ephemeral";
-const EVENT_TYPE = "earshot";
 /** Messages that are looked through for one that an earlier attempt may have posted. */
 const LOOK_BACK = 200;
 const MOST_PAGES = 5;
@@ -63,7 +63,7 @@ export function createPosts({ client, calls, fileOrigins, botUser }: PostsParts)
     const message = {
       channel,
       text: drawn.text,
-      blocks: drawn.blocks,
+      blocks: marked(drawn.blocks, key),
       ...(thread === undefined ? {} : { thread_ts: thread }),
     };
     if (viewer !== undefined) {
@@ -71,7 +71,7 @@ export function createPosts({ client, calls, fileOrigins, botUser }: PostsParts)
       return `${channel}/${EPHEMERAL}`;
     }
     const sent = await calls.post(channel, "a message", () =>
-      client.chat.postMessage({ ...message, unfurl_links: false, unfurl_media: false, metadata: metadataOf(key) }),
+      client.chat.postMessage({ ...message, unfurl_links: false, unfurl_media: false }),
     );
     return `${channel}/${sent.ts}`;
   }
@@ -96,7 +96,7 @@ export function createPosts({ client, calls, fileOrigins, botUser }: PostsParts)
     const found: SlackMessage[] = [];
     let cursor: string | undefined;
     for (let page = 0; page < MOST_PAGES; page++) {
-      const paged = { channel, limit: LOOK_BACK, include_all_metadata: true, ...(cursor ? { cursor } : {}) };
+      const paged = { channel, limit: LOOK_BACK, ...(cursor ? { cursor } : {}) };
       const { messages, response_metadata } = await calls.call("earlier messages", () =>
         thread === undefined
           ? client.conversations.history(paged)
@@ -130,7 +130,7 @@ export function createPosts({ client, calls, fileOrigins, botUser }: PostsParts)
   async function edit(id: string, drawn: Drawn, key: string): Promise<string> {
     const [channel = "", ts = ""] = id.split("/");
     await calls.call("an edit", () =>
-      client.chat.update({ channel, ts, text: drawn.text, blocks: drawn.blocks, metadata: metadataOf(key) }),
+      client.chat.update({ channel, ts, text: drawn.text, blocks: marked(drawn.blocks, key) }),
     );
     return id;
   }
@@ -153,14 +153,4 @@ export function createPosts({ client, calls, fileOrigins, botUser }: PostsParts)
       return id;
     },
   };
-}
-
-function metadataOf(key: string) {
-  return { event_type: EVENT_TYPE, event_payload: { key } };
-}
-
-/** The key under which Earshot posted a message. */
-export function keyOf({ metadata }: SlackMessage): string | undefined {
-  const key = metadata?.event_type === EVENT_TYPE ? metadata.event_payload?.["key"] : undefined;
-  return typeof key === "string" ? key : undefined;
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createSlack } from "../../../src/adapters/slack/index.ts";
 import { SIGNING_SECRET, signed, startSlackDouble } from "../../support/slack-double.ts";
+import { BOT_TOKEN } from "../../support/slack-emulator.ts";
 import { eventually, startSlackRig } from "../../support/slack-rig.ts";
 
 const SOUND = Buffer.from("not really sound");
@@ -116,6 +117,26 @@ describe("a connection", () => {
     await double.upload("audio_message.m4a", SOUND);
     await eventually(() => expect(told.recordings).toHaveLength(2));
     expect(double.connections()).toBe(3);
+  });
+
+  it("that was away for a while finds what was posted meanwhile, and answers nothing twice", async () => {
+    const { double, platform, told, listener, stop, observed } = await startSlackRig({ listens: false });
+    const missed = await double.upload("audio_message.m4a", SOUND);
+    const answered = await double.upload("answered.m4a", SOUND);
+    const seen = { channel: double.channel, timestamp: answered.ts, name: "ear" };
+    await fetch(`${double.apiUrl}reactions.add`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${BOT_TOKEN}`, "content-type": "application/json" },
+      body: JSON.stringify(seen),
+    });
+    await double.say("no recording");
+    // Slack has given up on them.
+    double.forget();
+    await platform.listen(listener, stop.signal);
+    await eventually(() => expect(told.recordings.map(({ place }) => place.message)).toEqual([missed.ts]));
+    await double.settled();
+    expect(told.recordings).toHaveLength(1);
+    expect(observed).toEqual([]);
   });
 
   it("ends with the signal, and is not made again", async () => {
