@@ -135,6 +135,7 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
 
   const tokens = tokensByModel(config);
   const status = createStatusBoard({ queue, platform, now });
+  stops.push(() => status.close());
   const pace = createPace();
   const worker = createWorker({
     name: `gateway-${process.pid}`,

@@ -11,14 +11,14 @@ export interface StatusBoard {
   post(job: Job, reply: StatusReply): Promise<string | undefined>;
   /** Edits the status when its time has come; a newer one takes the place of one that still waits. Never fails. */
   update(job: Job, reply: StatusReply): void;
-  /** No more edits from here, and the one under way has ended: somebody else may go on with the job. */
-  rest(job: Job): Promise<void>;
   /** Puts the last word in place of the status, after which there are no more edits. @throws PlatformError */
   conclude(job: Job, reply: Reply): Promise<string>;
+  /** No more edits, and those under way have ended: the next gateway may go on with the jobs. */
+  close(): Promise<void>;
 }
 
 /** An edit that waits for a rate limit ends with the process. */
-const LONGEST_REST_MS = 2000;
+const LONGEST_CLOSE_MS = 2000;
 
 export interface StatusBoardParts {
   readonly queue: Pick<JobQueue, "noteStatus">;
@@ -101,15 +101,6 @@ export function createStatusBoard({ queue, platform, now }: StatusBoardParts): S
       line.timer.unref();
     },
 
-    async rest(job) {
-      const line = lines.get(job.id);
-      if (line === undefined) return;
-      line.isConcluded = true;
-      clearTimeout(line.timer);
-      await Promise.race([line.edit, sleep(LONGEST_REST_MS, undefined, { ref: false })]);
-      lines.delete(job.id);
-    },
-
     async conclude(job, reply) {
       const line = lineOf(job);
       line.isConcluded = true;
@@ -129,6 +120,16 @@ export function createStatusBoard({ queue, platform, now }: StatusBoardParts): S
       } finally {
         lines.delete(job.id);
       }
+    },
+
+    async close() {
+      const edits: (Promise<unknown> | undefined)[] = [];
+      for (const line of lines.values()) {
+        line.isConcluded = true;
+        clearTimeout(line.timer);
+        edits.push(line.edit);
+      }
+      await Promise.race([Promise.all(edits), sleep(LONGEST_CLOSE_MS, undefined, { ref: false })]);
     },
   };
 }

@@ -91,10 +91,8 @@ export function createWorker(parts: WorkerParts): Worker {
       observe({ kind: "job_done", job, audioSeconds, workMs: now() - startedAtMs, waitMs, model, device });
     } catch (error) {
       if (error instanceof LeaseLost || lost.signal.aborted) await afterLoss(job);
-      else if (cut.signal.aborted) {
-        await parts.status.rest(job);
-        await queue.settle(job, { kind: "released" });
-      } else await settleFailure(job, error);
+      else if (cut.signal.aborted) await queue.settle(job, { kind: "released" });
+      else await settleFailure(job, error);
     } finally {
       clearInterval(heart);
     }

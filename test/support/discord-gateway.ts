@@ -98,6 +98,7 @@ export async function startDiscordGateway(double: DiscordDouble, data: string, t
     observed,
     async stop(graceMs: number) {
       await worker.stop(graceMs);
+      await status.close();
       listening.abort();
       database.close();
     },

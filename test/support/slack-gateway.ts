@@ -101,6 +101,7 @@ export async function startSlackGateway(double: SlackDouble, data: string, trans
     async stop(graceMs: number) {
       listening.abort();
       await worker.stop(graceMs);
+      await status.close();
       database.close();
     },
   };
