@@ -239,6 +239,8 @@ export interface TranscriberOptions extends Plan {
   readonly resume?: { readonly checkpoint: unknown; readonly segments: readonly Segment[] };
   /** Recordings of up to a minute or two go before longer ones. */
   readonly isShort: boolean;
+  /** The time of each word, where the model's graphs can tell it; else segments only. */
+  readonly wordTimes?: boolean;
 }
 
 export interface TranscriberEvents {

@@ -150,6 +150,7 @@ async function transcribed(
     audioPath,
     {
       ...plan,
+      wordTimes: true,
       isShort: (recording.durationSeconds ?? Number.POSITIVE_INFINITY) <= SHORT_SECONDS,
       ...(checkpoint === undefined ? {} : { resume: { checkpoint, segments: job.segments } }),
     },

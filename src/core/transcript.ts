@@ -31,6 +31,10 @@ export interface Segment {
   readonly noSpeechProb: number;
   /** Present when word timestamps were asked for. */
   readonly words?: readonly Word[];
+  /** ISO code; present when the language was detected window by window. */
+  readonly language?: string;
+  /** Who speaks; present when each track or channel of the recording holds one speaker. */
+  readonly speaker?: string;
 }
 
 export interface Transcript {

@@ -22,6 +22,8 @@ const segment: z.ZodType<Segment> = z.looseObject({
   compressionRatio: float,
   noSpeechProb: float,
   words: z.array(word).exactOptional(),
+  language: z.string().exactOptional(),
+  speaker: z.string().exactOptional(),
 });
 const engine = { model: z.string(), device: z.string(), notes: z.array(z.string()) };
 const result: z.ZodType<TranscriberResult> = z.looseObject({
@@ -41,6 +43,7 @@ const transcriberOptions = z.object({
   initialPrompt: z.string(),
   resume: z.object({ checkpoint: z.unknown(), segments: z.array(segment) }).exactOptional(),
   isShort: z.boolean(),
+  wordTimes: z.boolean().exactOptional(),
 } satisfies Record<keyof TranscriberOptions, z.ZodType>);
 
 /** From the gateway. */

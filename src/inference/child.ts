@@ -45,6 +45,7 @@ async function transcribe({ id, path, options }: Extract<ToChild, { readonly kin
       ...defined({ language: options.language, allowedLanguages: options.allowedLanguages }),
       task: options.task,
       initialPrompt: options.initialPrompt,
+      wordTimestamps: options.wordTimes === true && (await model.whisper.graph.givesAttentions()),
       // Only this engine writes checkpoints, and only it reads them.
       ...(resume ? { resume: { checkpoint: resume.checkpoint as Checkpoint, segments: resume.segments } } : {}),
       signal: abort.signal,

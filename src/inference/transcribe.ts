@@ -5,11 +5,12 @@ import { UserError } from "../core/errors.ts";
 import type { Segment, Transcript } from "../core/transcript.ts";
 import { type AlignableModel, addWordTimestamps, requireAttentions } from "./alignment.ts";
 import { type AudioOptions, decodeAudio, FRAMES_PER_SECOND, N_FRAMES } from "./audio.ts";
-import { type DecodingOptions, type DecodingResult, detectLanguage } from "./decoding.ts";
+import type { DecodingOptions, DecodingResult } from "./decoding.ts";
 import { defined } from "./defined.ts";
 import { decodeWithFallback, type FallbackOptions, isSilence } from "./fallback.ts";
 import type { AudioFeatures } from "./graph.ts";
 import { endOf, skipHallucinations } from "./hallucination.ts";
+import { createLanguageChoice, type LanguageOptions, mainLanguage } from "./language.ts";
 import { logMelSpectrogram, type MelSpectrogram } from "./mel.ts";
 import { encodeInitialPrompt, windowPrompt } from "./prompt.ts";
 import { type Draft, splitSegments, type Window } from "./segments.ts";
@@ -18,11 +19,10 @@ import { type Draft, splitSegments, type Window } from "./segments.ts";
 export interface TranscribeOptions
   extends Omit<DecodingOptions, "language" | "temperature" | "prompt" | "seed" | "signal">,
     Omit<AudioOptions, "signal">,
+    LanguageOptions,
     FallbackOptions {
-  /** Detected from the first window when left out. */
+  /** Detected when left out: see language.ts. */
   readonly language?: string;
-  /** Codes among which the language is detected; all by default. */
-  readonly allowedLanguages?: readonly string[];
   readonly conditionOnPreviousText?: boolean;
   /** Names and terms as they are to be spelled; at most 223 tokens. */
   readonly initialPrompt?: string;
@@ -92,6 +92,12 @@ export async function* transcribe(
     let resetSince = resume?.checkpoint.promptResetSince;
     let lastSpeechTimestamp = resume?.checkpoint.lastSpeechTimestamp ?? 0;
     let language = knownLanguage(model, options.language ?? resume?.checkpoint.language);
+    const choice = createLanguageChoice(
+      model,
+      mel,
+      options.language === undefined ? options : { ...options, languagePerWindow: false },
+      language,
+    );
     if (language !== undefined) on.language?.(language, undefined);
 
     const firstSeek = Math.max(resume?.checkpoint.seek ?? 0, (options.clipTimestamps?.[0] ?? 0) * FRAMES_PER_SECOND);
@@ -102,12 +108,10 @@ export async function* transcribe(
         signal?.throwIfAborted();
         const window = { seek, size: Math.min(N_FRAMES, mel.contentFrames - seek, clip.end - seek) };
         const features = await model.graph.encode(await mel.window(window.seek, window.size), 1);
-        if (language === undefined) {
-          // The reference encodes the first 30 s once more, padded with silence; this saves a voice note half its time.
-          const [[code, probability] = ["en", 1]] = await detectLanguage(model, features, 0, options.allowedLanguages);
-          language = code;
-          on.language?.(code, probability);
-        }
+        // The reference encodes the first 30 s once more, padded with silence; this saves a voice note half its time.
+        const spoken = await choice.of(features, 0, window.seek);
+        if (spoken.code !== language) on.language?.(spoken.code, spoken.probability);
+        language = spoken.code;
 
         const decoding = { ...decodingOptions(options), language, prompt: windowPrompt(prompt, history, resetSince) };
         const result = await decodeWithFallback(model, features, { ...decoding, seed: seek }, options);
@@ -126,7 +130,13 @@ export async function* transcribe(
           seek = found.nextSeek;
           lastSpeechTimestamp = found.lastSpeechTimestamp;
           for (const draft of found.segments) {
-            const segment = finish(draft, segments.length, window, result);
+            const segment = finish(
+              draft,
+              segments.length,
+              window,
+              result,
+              options.languagePerWindow ? language : undefined,
+            );
             segments.push(segment);
             history.push(...segment.tokens);
             yield segment;
@@ -144,7 +154,7 @@ export async function* transcribe(
       }
     }
     const text = model.tokenizer.decode(history);
-    return { text, segments, language: language ?? "en", duration: mel.durationSeconds };
+    return { text, segments, language: mainLanguage(segments) ?? language ?? "en", duration: mel.durationSeconds };
   } finally {
     await mel.close();
   }
@@ -211,7 +221,7 @@ async function findSegments(
 }
 
 /** A segment that is instantaneous or empty keeps its place but has no text. */
-function finish(draft: Draft, id: number, window: Window, result: DecodingResult): Segment {
+function finish(draft: Draft, id: number, window: Window, result: DecodingResult, language?: string): Segment {
   const empty = draft.start === draft.end || draft.text.trim() === "";
   const { temperature, avgLogprob, compressionRatio, noSpeechProb } = result;
   return {
@@ -226,6 +236,7 @@ function finish(draft: Draft, id: number, window: Window, result: DecodingResult
     compressionRatio,
     noSpeechProb,
     ...(empty || draft.words ? { words: empty ? [] : draft.words! } : {}),
+    ...(language === undefined ? {} : { language }),
   };
 }
 
