@@ -197,6 +197,9 @@ async function settledPlan(
     initialPrompt: text,
     ...(language === undefined || others.length > 0 ? {} : { language }),
     ...(others.length === 0 ? {} : { allowedLanguages: settings.languages }),
+    ...(language === undefined ? { usualLanguages: await parts.transcripts.usualLanguages(job.recording.place) } : {}),
+    ...(settings.mixed && (language === undefined || others.length > 0) ? { languagePerWindow: true } : {}),
+    speakerTracks: settings.tracks,
   };
   await job.note({ plan });
   return { plan, leftOut: leftOut.map((term) => term.text) };

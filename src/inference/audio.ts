@@ -38,6 +38,8 @@ export interface AudioOptions {
   readonly track?: number | "mix";
   /** Which channel of the track, counted from 0. Default: all of them, mixed down. */
   readonly channel?: number;
+  /** What `probe` said of this file a moment ago, so that it need not be asked again. */
+  readonly media?: Media;
   readonly signal?: AbortSignal;
 }
 
@@ -71,7 +73,7 @@ export async function* decodeAudio(
 
 async function* decodeFile(path: string, name: string, options: AudioOptions): AsyncGenerator<Float32Array, void> {
   const { signal } = options;
-  const media = await probe(path, signal, name);
+  const media = options.media ?? (await probe(path, signal, name));
   const selection = selectSound(media, name, options);
   await requireFfmpeg();
   signal?.throwIfAborted();

@@ -8,6 +8,7 @@ import { createChildModels } from "./child-models.ts";
 import { childSettings, type FromChild, sendable, type ToChild, toChild } from "./child-protocol.ts";
 import { createTurns } from "./child-turns.ts";
 import { defined } from "./defined.ts";
+import type { TracksCheckpoint } from "./tracks.ts";
 import type { Checkpoint } from "./transcribe.ts";
 import { loadWhisper, type Whisper } from "./whisper.ts";
 
@@ -42,12 +43,20 @@ async function transcribe({ id, path, options }: Extract<ToChild, { readonly kin
     const { resume } = options;
     let segments: Segment[] = [];
     const transcription = model.whisper.transcribe(path, {
-      ...defined({ language: options.language, allowedLanguages: options.allowedLanguages }),
+      ...defined({
+        language: options.language,
+        allowedLanguages: options.allowedLanguages,
+        usualLanguages: options.usualLanguages,
+        languagePerWindow: options.languagePerWindow,
+        speakerTracks: options.speakerTracks,
+      }),
       task: options.task,
       initialPrompt: options.initialPrompt,
       wordTimestamps: options.wordTimes === true && (await model.whisper.graph.givesAttentions()),
       // Only this engine writes checkpoints, and only it reads them.
-      ...(resume ? { resume: { checkpoint: resume.checkpoint as Checkpoint, segments: resume.segments } } : {}),
+      ...(resume
+        ? { resume: { checkpoint: resume.checkpoint as Checkpoint | TracksCheckpoint, segments: resume.segments } }
+        : {}),
       signal: abort.signal,
       on: {
         progress: (seconds, duration) => say({ kind: "progress", id, seconds, duration }),

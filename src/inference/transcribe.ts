@@ -281,8 +281,8 @@ function decodingOptions(options: TranscribeOptions): Omit<DecodingOptions, "lan
   });
 }
 
-function audioOptions({ track, channel, signal }: TranscribeOptions): AudioOptions {
-  return defined({ track, channel, signal });
+function audioOptions({ track, channel, media, signal }: TranscribeOptions): AudioOptions {
+  return defined({ track, channel, media, signal });
 }
 
 async function* once(samples: Float32Array): AsyncGenerator<Float32Array> {
