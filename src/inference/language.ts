@@ -10,7 +10,6 @@ import type { Segment } from "../core/transcript.ts";
 import { FRAMES_PER_SECOND, N_FRAMES } from "./audio.ts";
 import { languageVote, type Model } from "./decoding.ts";
 import type { AudioFeatures } from "./graph.ts";
-import type { MelSpectrogram } from "./mel.ts";
 
 export interface LanguageOptions {
   /** Codes among which the language is detected; all by default. */
@@ -37,6 +36,12 @@ export interface HeardLanguage {
   readonly probability?: number;
 }
 
+/** What is heard, in frames of 10 ms; `window` as in `MelSpectrogram`. */
+export interface Sound {
+  readonly frames: number;
+  window(seek: number, size: number): Promise<Float32Array>;
+}
+
 const MORE_WINDOWS = 4;
 /** Of this many windows or fewer, a sure first one decides alone: another would cost more than it tells. */
 const FEW_WINDOWS = 4;
@@ -45,7 +50,7 @@ const SURE = 0.8;
 /** @param known given by the caller or detected before a break; in `languagePerWindow` only the one to begin with */
 export function createLanguageChoice(
   model: Model,
-  mel: MelSpectrogram,
+  sound: Sound,
   options: LanguageOptions,
   known: string | undefined,
 ): LanguageChoice {
@@ -54,17 +59,17 @@ export function createLanguageChoice(
 
   async function ofRecording(features: AudioFeatures, index: number, seek: number): Promise<HeardLanguage> {
     const votes = [await languageVote(model, features, index, allowed)];
-    const windows = Math.ceil((mel.contentFrames - seek) / N_FRAMES);
+    const windows = Math.ceil((sound.frames - seek) / N_FRAMES);
     const [, best = 0] = likeliest(joint(votes));
     const more = windows <= FEW_WINDOWS && best >= SURE ? 0 : Math.min(MORE_WINDOWS, windows - 1);
     for (let k = 1; k <= more; k++) {
-      const start = seek + Math.floor(((mel.contentFrames - seek - N_FRAMES) * k) / more);
-      const other = await model.graph.encode(await mel.window(start, Math.min(N_FRAMES, mel.contentFrames - start)), 1);
+      const start = seek + Math.floor(((sound.frames - seek - N_FRAMES) * k) / more);
+      const other = await model.graph.encode(await sound.window(start, Math.min(N_FRAMES, sound.frames - start)), 1);
       votes.push(await languageVote(model, other, 0, allowed));
     }
     const probabilities = joint(votes);
     const code = chooseLanguage(probabilities, {
-      seconds: (mel.contentFrames - seek) / FRAMES_PER_SECOND,
+      seconds: (sound.frames - seek) / FRAMES_PER_SECOND,
       usual,
       isAllowedSet: (allowed?.length ?? 0) > 0,
       common: commonLanguages(model),

@@ -32,11 +32,13 @@ export interface SpeakerTrack {
   readonly channel?: number;
 }
 
+type TrackTranscript = Pick<Transcript, "language" | "duration" | "way" | "guards">;
+
 /** Where the loop stands between two windows of one of the tracks. Plain JSON. */
 export interface TracksCheckpoint {
   readonly tracks: readonly SpeakerTrack[];
   /** Of the tracks before this one. */
-  readonly done: readonly Pick<Transcript, "language" | "duration">[];
+  readonly done: readonly TrackTranscript[];
   readonly inner: Checkpoint;
 }
 
@@ -78,21 +80,23 @@ export async function* transcribeTracks(
   const segments = [...(resume?.segments ?? [])].filter(({ speaker }) =>
     tracks.slice(0, done.length).some((track) => track.speaker === speaker),
   );
-  const parts: Transcript[] = [];
   for (let at = done.length; at < tracks.length; at++) {
     const own = tracks[at]!;
     const inner = at === began?.done.length ? began.inner : undefined;
     const heard = resume?.segments.filter(({ speaker }) => speaker === own.speaker) ?? [];
     const whole = (duration: number) => Math.max(duration, ...done.map((one) => one.duration));
     const part = transcribe(model, source, {
+      // Each is silent most of the time, and in silence Whisper makes things up and loses its place.
+      vad: true,
       ...rest,
       ...defined({ track: own.track, channel: own.channel }),
       ...(inner === undefined ? {} : { resume: { checkpoint: inner, segments: heard } }),
       on: {
         ...rest.on,
-        progress(seconds, duration) {
-          const share = duration > 0 ? Math.min(1, seconds / duration) : 1;
-          rest.on?.progress?.((whole(duration) * (at + share)) / tracks.length, whole(duration));
+        progress(own, duration) {
+          const share = duration > 0 ? Math.min(1, own / duration) : 1;
+          const seconds = (whole(duration) * (at + share)) / tracks.length;
+          rest.on?.progress?.(seconds, whole(duration), { done: seconds, total: whole(duration) });
         },
         checkpoint: (next) => rest.on?.checkpoint?.({ tracks, done: [...done], inner: next }),
       },
@@ -100,10 +104,10 @@ export async function* transcribeTracks(
     let step = await part.next();
     for (; !step.done; step = await part.next()) yield { ...step.value, speaker: own.speaker };
     segments.push(...step.value.segments.map((segment) => ({ ...segment, speaker: own.speaker })));
-    done.push({ language: step.value.language, duration: step.value.duration });
-    parts.push(step.value);
+    const { text: _text, segments: _segments, ...about } = step.value;
+    done.push(about);
   }
-  return merged(segments, tracks, done, parts);
+  return merged(segments, tracks, done);
 }
 
 function isOfTracks(checkpoint: Checkpoint | TracksCheckpoint): checkpoint is TracksCheckpoint {
@@ -113,8 +117,7 @@ function isOfTracks(checkpoint: Checkpoint | TracksCheckpoint): checkpoint is Tr
 function merged(
   segments: readonly Segment[],
   tracks: readonly SpeakerTrack[],
-  done: readonly Pick<Transcript, "language" | "duration">[],
-  parts: readonly Transcript[],
+  done: readonly TrackTranscript[],
 ): Transcript {
   const languageOf = new Map(tracks.map(({ speaker }, i) => [speaker, done[i]?.language ?? "en"]));
   const areMixed = new Set(languageOf.values()).size > 1;
@@ -125,12 +128,14 @@ function merged(
       id,
       ...(areMixed ? { language: segment.language ?? languageOf.get(segment.speaker ?? "") ?? "en" } : {}),
     }));
+  const guards = done.flatMap((one) => one.guards ?? []).sort((a, b) => a.start - b.start);
   return {
-    ...parts.at(-1),
     text: inOrder.map(({ text }) => text).join(""),
     segments: inOrder,
     language: mainLanguage(inOrder) ?? done[0]?.language ?? "en",
     duration: Math.max(...done.map(({ duration }) => duration)),
+    ...defined({ way: done.find(({ way }) => way !== undefined)?.way }),
+    ...(guards.length === 0 ? {} : { guards }),
   };
 }
 

@@ -10,7 +10,6 @@ import {
   type LanguageOptions,
   mainLanguage,
 } from "../../src/inference/language.ts";
-import type { MelSpectrogram } from "../../src/inference/mel.ts";
 
 const CODES = ["en", "zh", "de", "es", "fr", ...Array.from({ length: 20 }, (_, i) => `x${i}`), "cy", "nn"];
 const NO_SPEECH = 50;
@@ -45,14 +44,11 @@ function listening(windows: readonly Sound[]) {
       }),
     },
   } as unknown as Model;
-  const mel = {
-    contentFrames: windows.length * 3000,
-    window: async (seek: number) => Float32Array.of(seek),
-  } as unknown as MelSpectrogram;
+  const window = async (seek: number) => Float32Array.of(seek);
   return {
     asked,
-    choose: (options: LanguageOptions, frames = mel.contentFrames) => {
-      const choice = createLanguageChoice(model, { ...mel, contentFrames: frames }, options, undefined);
+    choose: (options: LanguageOptions, frames = windows.length * 3000) => {
+      const choice = createLanguageChoice(model, { frames, window }, options, undefined);
       return (seek = 0) => choice.of(features(seek), 0, seek);
     },
   };
