@@ -9,7 +9,7 @@ import { loadWhisper } from "../inference/whisper.ts";
 import { type Option, type OptionTable, parseArguments, type ValuesOf } from "./arguments.ts";
 import { describeMachine } from "./bench/machine.ts";
 import { writeWav } from "./bench/wav.ts";
-import { type EvalEngine, earshotEngines, whisperCppEngines } from "./eval/engines.ts";
+import { type EvalEngine, earshotEngines, WAYS, whisperCppEngines } from "./eval/engines.ts";
 import { measure } from "./eval/measures.ts";
 import { type EvalRecording, HOURS, RECORDINGS, type RecordingName, SMALL } from "./eval/recordings.ts";
 import { readSpeech } from "./eval/speech.ts";
@@ -44,6 +44,12 @@ const OPTIONS = {
     help: "clips with a refs.json to build the recordings from",
   }),
   model: who({ kind: text("NAME", "a name or a folder"), fallback: "demo", help: "as in `earshot transcribe`" }),
+  ways: who({
+    kind: list(choice(WAYS), "NAMES", `one or several of ${WAYS.join(",")}`),
+    fallback: WAYS,
+    fallbackText: "all",
+    help: "Earshot's two ways, and openai/whisper's algorithm: one or several of sequential,batched,openai",
+  }),
   device: who<Device>({ kind: choice(DEVICES), fallback: "cpu", help: "where the model runs" }),
   threads: who({ kind: integer({ atLeast: 1 }), fallback: 1, help: "threads for each engine" }),
   "whisper-cpp": who({
@@ -107,7 +113,7 @@ async function evaluateAll(values: Values, scratch: string, io: Io): Promise<voi
   const { path } = await resolveModel(values.model, { device, env: io.env });
   const whisper = await loadWhisper(values.model, { device, threads, env: io.env });
   try {
-    const engines = earshotEngines(whisper);
+    const engines = earshotEngines(whisper, values.ways);
     const binaries = values["whisper-cpp"];
     if (binaries !== undefined) {
       engines.push(...(await whisperCppEngines({ binaries, modelFolder: path, folder: scratch, threads })));

@@ -49,11 +49,20 @@ const bytesOf = (recording: EvalRecording | undefined) => Buffer.from(recording?
 describe("earshot eval", () => {
   it("measures the demo model on a short recording, in a table and as JSON", async () => {
     const json = join(folder, "figures.json");
-    const { exitCode, stdout, stderr } = await run(["--recordings", "jargon", "--minutes", "1", "--json", json]);
+    const { exitCode, stdout, stderr } = await run([
+      "--recordings",
+      "jargon",
+      "--minutes",
+      "1",
+      "--ways",
+      "sequential,batched",
+      "--json",
+      json,
+    ]);
     expect([exitCode, stderr]).toEqual([0, ""]);
     expect(stdout.split("\n").filter((line) => line.length > 103)).toEqual([]);
     expect(stdout).toMatch(/^jargon: 4 names in each of 1 windows; 30 s, \d+ words$/m);
-    expect(stdout).toMatch(/^ {2}Earshot +\d+\.\d% +\d+ +\d+ +\d+\/-\/-\/\d+ +\d+ +(\d+\/\d+|-) +\d+x$/m);
+    expect(stdout).toMatch(/^ {2}Earshot, batched +\d+\.\d% +\d+ +\d+ +\d+\/-\/-\/\d+ +\d+ +(\d+\/\d+|-) +\d+x$/m);
     const { results } = JSON.parse(await readFile(json, "utf8"));
     expect(results.map(({ name }: { name: string }) => name)).toEqual(["jargon"]);
     for (const { measures } of results.flatMap(({ rows }: { rows: [] }) => rows)) {

@@ -16,19 +16,29 @@ export interface EvalEngine {
   transcribe(path: string, prompt: string, signal: AbortSignal): Promise<HeardWord[]>;
 }
 
-/** As the bot transcribes, and as openai/whisper would: the prompt at the beginning only. */
-const VARIANTS: readonly { readonly name: string; readonly options: TranscribeOptions }[] = [
-  { name: "Earshot", options: {} },
-  { name: "Earshot, prompt not carried", options: { carryInitialPrompt: false } },
-];
+export const WAYS = ["sequential", "batched", "openai"] as const;
+export type EvalWay = (typeof WAYS)[number];
 
-export function earshotEngines(whisper: Whisper): EvalEngine[] {
-  return VARIANTS.map(({ name, options }) => ({
-    name,
+/** The bot's two ways, and openai/whisper's algorithm with its defaults but for the beam: no guards, a prompt that fades. */
+const VARIANTS: Readonly<Record<EvalWay, { readonly name: string; readonly options: TranscribeOptions }>> = {
+  sequential: { name: "Earshot, sequential", options: { vad: true, way: "sequential" } },
+  batched: { name: "Earshot, batched", options: { vad: true, way: "batched" } },
+  openai: { name: "openai's algorithm", options: { carryInitialPrompt: false } },
+};
+
+export function earshotEngines(whisper: Whisper, ways: readonly EvalWay[]): EvalEngine[] {
+  return ways.map((way) => ({
+    name: VARIANTS[way].name,
     async transcribe(path, prompt, signal) {
       const wordTimestamps = await whisper.graph.givesAttentions();
       const transcript = await collect(
-        whisper.transcribe(path, { language: "en", initialPrompt: prompt, wordTimestamps, ...options, signal }),
+        whisper.transcribe(path, {
+          language: "en",
+          initialPrompt: prompt,
+          wordTimestamps,
+          ...VARIANTS[way].options,
+          signal,
+        }),
       );
       return transcript.segments.flatMap(wordsOf);
     },
