@@ -30,12 +30,14 @@ export function quantizeRows(matrix: Float32Array, rows: number): QuantizedMatri
 }
 
 /**
- * 4-bit values in blocks of 32 around their middle value 8, two to a byte, the first in the low half.
+ * Values of 8 or 4 bits in blocks of 32 around their middle value, 128 or 8; of 4 bits two to a byte, the first in the
+ * low half.
  * @param matrix [rows, columns], columns a multiple of 32
- * @returns values [rows, columns / 2], scales [rows, columns / 32]
+ * @returns values [rows, columns] or [rows, columns / 2], scales [rows, columns / 32]
  */
-export function quantizeBlocks(matrix: Float32Array): QuantizedMatrix {
-  const values = new Uint8Array(matrix.length / 2);
+export function quantizeBlocks(matrix: Float32Array, bits: 8 | 4): QuantizedMatrix {
+  const middle = bits === 8 ? 128 : 8;
+  const values = new Uint8Array((matrix.length * bits) / 8);
   const scales = new Float32Array(matrix.length / BLOCK);
   for (let block = 0; block < scales.length; block++) {
     const start = block * BLOCK;
@@ -44,11 +46,12 @@ export function quantizeBlocks(matrix: Float32Array): QuantizedMatrix {
       if (Math.abs(matrix[i]!) > Math.abs(extreme)) extreme = matrix[i]!;
     }
     // The largest value lands on 0, the end of the range that reaches one step further. Ref: llama.cpp Q4_0
-    scales[block] = extreme / -8;
-    const perScale = extreme === 0 ? 0 : -8 / extreme;
+    scales[block] = extreme / -middle;
+    const perScale = extreme === 0 ? 0 : -middle / extreme;
     for (let i = start; i < start + BLOCK; i++) {
-      const value = Math.min(15, Math.round(matrix[i]! * perScale) + 8);
-      values[i >> 1]! |= i & 1 ? value << 4 : value;
+      const value = Math.min(2 * middle - 1, Math.round(matrix[i]! * perScale) + middle);
+      if (bits === 8) values[i] = value;
+      else values[i >> 1]! |= i & 1 ? value << 4 : value;
     }
   }
   return { values, scales };
