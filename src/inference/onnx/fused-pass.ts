@@ -3,7 +3,7 @@
 import { bytesOf, type GraphBuilder } from "./graph-builder.ts";
 import { DataType } from "./model-proto.ts";
 import { elementCount, type Parameter, type Parameters, transpose } from "./parameters.ts";
-import { BLOCK, quantizeBlocks, quantizeRows } from "./quantization.ts";
+import { blockSize, quantizeBlocks, quantizeRows } from "./quantization.ts";
 
 /** What the weights of the linear layers are kept in; all else is float32. */
 export type FastPrecision = "float32" | "int8" | "int4";
@@ -153,13 +153,14 @@ export class FusedPass {
       case "blocks8":
       case "blocks4": {
         const bits = this.#kind === "blocks8" ? 8 : 4;
-        const blocks = inputs / BLOCK;
-        const read = () => quantizeBlocks(float32(), bits);
-        const shape = [outputs, blocks, (BLOCK * bits) / 8];
+        const block = blockSize(bits, inputs);
+        const blocks = inputs / block;
+        const read = () => quantizeBlocks(float32(), bits, block);
+        const shape = [outputs, blocks, (block * bits) / 8];
         const weight = this.#bytes(`${name}/int${bits}`, DataType.uint8, shape, () => read().values);
         const scales = this.#bytes(`${name}/scales`, DataType.float32, [outputs * blocks], () => read().scales);
         // Accuracy level 4: the input is rounded to 8 bits, so that integers are multiplied.
-        const sizes = { K: inputs, N: outputs, bits, block_size: BLOCK, accuracy_level: 4 };
+        const sizes = { K: inputs, N: outputs, bits, block_size: block, accuracy_level: 4 };
         const values = bias ? [x, weight, scales, "", "", bias] : [x, weight, scales];
         return graph.op("com.microsoft.MatMulNBits", values, sizes);
       }
