@@ -18,7 +18,10 @@ offerToKernel();
 process.on("SIGINT", () => {});
 
 const turns = createTurns();
-const models = createChildModels(settings, loadWhisper);
+const models = createChildModels(settings, (name, options) =>
+  // The parent hands its child's stderr to the operator's log.
+  loadWhisper(name, { ...options, onNotice: (sentence) => process.stderr.write(`${sentence}\n`) }),
+);
 const running = new Map<number, { readonly abort: AbortController; goOn: () => void }>();
 
 function say(message: FromChild): void {
