@@ -3,6 +3,7 @@
 import { access, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "./errors.ts";
+import { finishedTranscript } from "./finished-transcript.ts";
 import { buildPrompt, type Glossary } from "./glossary.ts";
 import { type ClaimedJob, type JobSteps, type Plan, SHORT_SECONDS } from "./job.ts";
 import * as messages from "./messages.ts";
@@ -21,9 +22,10 @@ import type {
 import type { PlatformName } from "./recording.ts";
 import { answerReply } from "./render/answer.ts";
 import { outputFile } from "./render/files.ts";
-import { applyPairs, termsFound } from "./replacement.ts";
+import { termsFound } from "./replacement.ts";
 import { effectiveSettings, type Settings } from "./settings.ts";
 import type { StatusBoard } from "./status-board.ts";
+import { createTimeLeft } from "./time-left.ts";
 import type { Segment } from "./transcript.ts";
 
 export interface RunJobParts {
@@ -142,6 +144,7 @@ async function transcribed(
   const { plan, leftOut } = await settledPlan(job, settings, glossary, parts);
   const startedAtMs = parts.now();
   let firstSeconds: number | undefined;
+  const timeLeft = createTimeLeft(parts.now);
   const { checkpoint } = job.steps;
   const tooLong = new AbortController();
   const result = await transcribeAs(
@@ -155,16 +158,13 @@ async function transcribed(
       ...(checkpoint === undefined ? {} : { resume: { checkpoint, segments: job.segments } }),
     },
     {
-      progress(seconds, duration) {
+      progress(seconds, duration, work = { done: seconds, total: duration }) {
         if (duration > parts.limits.durationSeconds) {
           const limit = parts.limits.durationSeconds;
           tooLong.abort(new UserError("too_long", messages.tooLong({ name: recording.name, duration, limit })));
         }
         firstSeconds ??= seconds;
-        const heard = seconds - firstSeconds;
-        const elapsed = (parts.now() - startedAtMs) / 1000;
-        const secondsLeft =
-          heard > 0 ? (elapsed / heard) * (duration - seconds) : parts.pace.expect(duration - seconds);
+        const secondsLeft = timeLeft.update(work.done, work.total) ?? parts.pace.expect(duration - seconds);
         const progress = duration > 0 ? Math.min(1, seconds / duration) : 0;
         const text = messages.working({
           name: recording.name,
@@ -179,7 +179,7 @@ async function transcribed(
     AbortSignal.any([signal, tooLong.signal]),
   );
   parts.pace.learn(result.duration - (firstSeconds ?? 0), parts.now() - startedAtMs);
-  return stored(job, plan, result, leftOut, glossary, parts);
+  return stored(job, plan, result, leftOut, settings, glossary, parts);
 }
 
 async function settledPlan(
@@ -210,11 +210,13 @@ async function stored(
   plan: Plan,
   result: TranscriberResult,
   leftOut: readonly string[],
+  settings: Settings,
   glossary: Glossary,
   parts: RunJobParts,
 ): Promise<StoredTranscript> {
   const { model, device, notes, ...heard } = result;
-  const transcript = applyPairs(heard, glossary);
+  const { verbatim, chapters } = settings;
+  const transcript = finishedTranscript(heard, { verbatim, chapters, glossary, task: plan.task });
   const used = termsFound(transcript, glossary);
   if (used.length > 0) await parts.glossary.change(job.recording.place, "channel", { kind: "used", terms: used }, "");
   const createdAtMs = parts.now();

@@ -70,6 +70,14 @@ export interface GuardNote {
   readonly action: "dropped" | "redecoded" | "cut";
 }
 
+/** A part of a long transcript about one topic. Seconds from the start of the recording. */
+export interface Chapter {
+  readonly start: number;
+  readonly end: number;
+  /** The words that it is about. */
+  readonly title: string;
+}
+
 export interface Transcript {
   readonly text: string;
   readonly segments: readonly Segment[];
@@ -80,4 +88,6 @@ export interface Transcript {
   readonly way?: Way;
   /** In the order of the recording; left out when there was no need for any. */
   readonly guards?: readonly GuardNote[];
+  /** Present where chapters were asked for and found. */
+  readonly chapters?: readonly Chapter[];
 }
