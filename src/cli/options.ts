@@ -203,7 +203,7 @@ export const OPTIONS = {
   batch_size: inDecoding({
     kind: orNone(integer({ atLeast: 1 })),
     fallback: undefined,
-    fallbackText: "4 on a CPU, 16 on a GPU",
+    fallbackText: "as many as the device gains from",
     help: "windows decoded at once, where the way is batched",
   }),
 

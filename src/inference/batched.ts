@@ -39,7 +39,7 @@ export async function* batched(hearing: Hearing, batchSize: number): AsyncGenera
     for (const { segments, guards } of batch) yield* writeDown(hearing, { segments, guards });
     const { end, lastSpeechTimestamp } = batch.at(-1)!;
     const isLast = first + batchSize >= windows.length;
-    await reach(hearing, isLast ? heard.frames : end, { way: "batched", lastSpeechTimestamp });
+    await reach(hearing, isLast ? heard.frames : end, { way: "batched", batchSize, lastSpeechTimestamp });
   }
 }
 

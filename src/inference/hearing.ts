@@ -142,7 +142,7 @@ export function tellProgress({ heard, mel, clips, options, speech }: Hearing, se
 export async function reach(
   hearing: Hearing,
   seek: number,
-  checkpoint: Pick<Checkpoint, "way" | "lastSpeechTimestamp" | "promptResetSince">,
+  checkpoint: Pick<Checkpoint, "way" | "batchSize" | "lastSpeechTimestamp" | "promptResetSince">,
 ): Promise<void> {
   const { options, language, guards, speech } = hearing;
   tellProgress(hearing, seek);

@@ -1,10 +1,12 @@
 // A whole recording into segments of text. Ref: openai/whisper transcribe.py.
 
+import process from "node:process";
 import type { Readable } from "node:stream";
 import { UserError } from "../core/errors.ts";
 import type { GuardNote, Segment, Transcript, Way } from "../core/transcript.ts";
 import { type AlignableModel, requireAttentions } from "./alignment.ts";
 import { type AudioOptions, decodeAudio, FRAMES_PER_SECOND, SAMPLE_RATE } from "./audio.ts";
+import { batchSize } from "./batch-size.ts";
 import { batched } from "./batched.ts";
 import type { DecodingOptions } from "./decoding.ts";
 import { defined } from "./defined.ts";
@@ -16,6 +18,7 @@ import { createLanguageChoice, type LanguageOptions, mainLanguage } from "./lang
 import { logMelSpectrogram, type MelSpectrogram } from "./mel.ts";
 import { encodeInitialPrompt } from "./prompt.ts";
 import { sequential } from "./sequential.ts";
+import type { Device } from "./session.ts";
 import type { Span } from "./speech-regions.ts";
 import { openVoiceDetector, overhear } from "./vad.ts";
 
@@ -48,7 +51,7 @@ export interface TranscribeOptions
   readonly vad?: boolean;
   /** "auto" by default: by the device and how much is spoken. Several windows at once need `vad`, to be cut in silence. */
   readonly way?: Way | "auto";
-  /** Windows that are decoded together. */
+  /** Windows that are decoded together; as many as the device gains from when left out. */
   readonly batchSize?: number;
   readonly signal?: AbortSignal;
   readonly on?: TranscribeEvents;
@@ -82,6 +85,8 @@ export interface Checkpoint {
   readonly language?: string;
   /** Sequential when left out. */
   readonly way?: Way;
+  /** Windows in a batch: others might round differently. */
+  readonly batchSize?: number;
   /** Tokens of text before the last prompt reset, if there was one. */
   readonly promptResetSince?: number;
   readonly lastSpeechTimestamp: number;
@@ -94,12 +99,10 @@ export type Source = string | Readable | Float32Array;
 
 /** From this much speech on, several windows at once are quicker. */
 const BATCHED_FROM_SECONDS = 60;
-/** Windows that are decoded together: a CPU gains little from more, and needs the memory. */
-const BATCH_SIZE = { cpu: 4, gpu: 16 };
 
 /** A model, and what it runs on, which decides between the two ways. */
 export interface TranscribingModel extends AlignableModel {
-  readonly device?: string;
+  readonly device?: Device;
 }
 
 /**
@@ -151,7 +154,7 @@ export async function* transcribe(
     const isSilent = speech !== undefined && heard.frames === 0;
     if (isSilent) await reach(hearing, Number.POSITIVE_INFINITY, { lastSpeechTimestamp: 0 });
     else if (way === "sequential") yield* sequential(hearing);
-    else yield* batched(hearing, options.batchSize ?? (isCpu(model) ? BATCH_SIZE.cpu : BATCH_SIZE.gpu));
+    else yield* batched(hearing, resume?.checkpoint.batchSize ?? options.batchSize ?? batchSizeFor(model));
 
     const { segments, guards, language = "en" } = hearing;
     const text = model.tokenizer.decode(segments.flatMap(({ tokens }) => tokens));
@@ -218,6 +221,10 @@ export function wayFor(
 ): Way {
   if (way !== "auto") return way;
   return vad && !isCpu(model) && frames > BATCHED_FROM_SECONDS * FRAMES_PER_SECOND ? "batched" : "sequential";
+}
+
+function batchSizeFor({ dims, device = "cpu" }: TranscribingModel): number {
+  return batchSize(dims, device, process.availableMemory());
 }
 
 const isCpu = ({ device = "cpu" }: Pick<TranscribingModel, "device">) => device === "cpu";
