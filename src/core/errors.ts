@@ -5,6 +5,7 @@ export type UserErrorCode =
   | "unreadable"
   | "too_long"
   | "too_large"
+  | "over_quota"
   | "not_found"
   | "not_writable"
   | "prompt_too_long"

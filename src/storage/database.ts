@@ -5,6 +5,7 @@ import process from "node:process";
 import Sqlite from "better-sqlite3";
 import { ConfigError } from "../core/errors.ts";
 import { explained } from "./sqlite-errors.ts";
+import { JOBS_AHEAD, SHIFT_JOBS } from "./time-shift.ts";
 
 // Plain SQL is not copied by tsc: from src/storage and from dist/storage alike this leads to the same folder.
 const MIGRATIONS = new URL("../../src/storage/migrations/", import.meta.url);
@@ -178,10 +179,12 @@ function refuseNewer(version: number, ours: number, path: string): void {
   ]);
 }
 
-/** With the lock in hand, whoever held a lease is dead. */
+/** With the lock in hand, whoever held a lease is dead; and no job can have been added later than now. */
 function takeOver(sqlite: Sqlite.Database, nowMs: number): void {
   sqlite
     .transaction(() => {
+      const { ahead } = statement(sqlite, JOBS_AHEAD).get({ nowMs }) as { ahead: number | null };
+      if (ahead !== null && ahead > 0) statement(sqlite, SHIFT_JOBS).run({ byMs: -ahead, nowMs });
       statement(sqlite, "UPDATE jobs SET lease_until = min(lease_until, ?) WHERE state = 'running'").run(nowMs);
       statement(sqlite, "INSERT OR REPLACE INTO gateway (only, pid, since) VALUES (1, ?, ?)").run(process.pid, nowMs);
     })
