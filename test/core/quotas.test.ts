@@ -105,12 +105,11 @@ describe("the day's minutes of a person", () => {
 
   it("come back when it is cancelled before anybody listened, and not later", async () => {
     await start({ minutesPerUser: 10 });
-    const hold = transcriber.holdAt(0);
-    // Each of the four lanes is busy, with its turn or waiting for it.
+    const holds = Array.from({ length: 4 }, () => transcriber.holdAt(0));
+    // Each of the four lanes is busy.
     for (const user of ["a", "b", "c", "d"]) await fake.post(minutes(1), { place: by(user), seconds: 60 });
     const measured = gateway.database.prepare<[], { jobs: number }>("SELECT sum(is_measured) AS jobs FROM usage");
     await expect.poll(() => measured.get()?.jobs).toBe(4);
-    await hold.reached;
     await fake.post(minutes(9), { seconds: 540 });
     const [waiting] = await gateway.queue.list({ state: "queued", limit: 10 });
     expect(await gateway.queue.usedToday(placeOf("U1"))).toMatchObject({ person: 540, channel: 780 });
@@ -118,7 +117,7 @@ describe("the day's minutes of a person", () => {
     expect(await gateway.queue.usedToday(placeOf("U1"))).toMatchObject({ person: 0, channel: 240 });
     const [begun] = await gateway.queue.list({ state: "running", limit: 10 });
     expect(await gateway.queue.cancel(begun?.id ?? "")).toBe(true);
-    hold.go();
+    for (const { go } of holds) go();
     await settled();
     expect(await gateway.queue.usedToday(placeOf("U1"))).toMatchObject({ channel: 240 });
   });
