@@ -35,6 +35,8 @@ export interface App {
   readonly fetching: string | undefined;
   /** The folder that holds the database and the recordings. */
   readonly data: string;
+  /** Why it cannot go on; pending as long as it can. */
+  readonly broken: Promise<Error>;
   /** Finishes or gives back what was claimed, within some seconds. */
   stop(): Promise<void>;
 }
@@ -66,7 +68,11 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   const chatFolder = join(data, "playground");
   for (const path of [data, folder, chatFolder]) await mkdir(path, { recursive: true, mode: 0o700 });
 
-  const database = openDatabase(databasePath(data), { now });
+  let breakDown = (_: Error) => {};
+  const broken = new Promise<Error>((resolve) => {
+    breakDown = resolve;
+  });
+  const database = openDatabase(databasePath(data), { now, onDamage: (error) => breakDown(error) });
   stops.push(() => database.close());
   const stores = {
     queue: createQueue(database),
@@ -171,7 +177,14 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     observe,
   });
   stops.push(() => server.close());
-  return { url: server.url, platforms: [...platforms.keys()], engine, fetching: fetch?.name, data };
+  return {
+    url: server.url,
+    platforms: [...platforms.keys()],
+    engine,
+    fetching: fetch?.name,
+    data,
+    broken,
+  };
 }
 
 function revealed({ botToken, appToken, signingSecret }: NonNullable<Config["slack"]>) {

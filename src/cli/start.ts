@@ -25,16 +25,20 @@ export async function start(argv: readonly string[], io: Io): Promise<number> {
   const log = createLog(config.logLevel, io.stderr);
   const app = await startApp(config, log);
   io.stdout.write(welcome(app));
-  await stopped(io.signal);
+  const broken = await Promise.race([stopped(io.signal), app.broken]);
+  if (broken !== undefined) {
+    await app.stop().catch(() => undefined);
+    throw broken;
+  }
   io.stdout.write("Stopping: what is short is finished, the rest goes on at the next start …\n");
   await app.stop();
   return 0;
 }
 
-function stopped(signal: AbortSignal): Promise<void> {
+function stopped(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
 }
 

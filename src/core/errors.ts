@@ -34,7 +34,8 @@ export type InferenceErrorCode =
   | "download_failed"
   | "no_ffmpeg"
   | "no_device"
-  | "disk_full";
+  | "disk_full"
+  | "database_locked";
 
 /** Something the user can mend. The message is a sentence that says what to do next. */
 export class UserError extends Error {
@@ -94,7 +95,7 @@ export function dispositionOf(error: unknown): Disposition {
       : { kind: "final", tellsUser: false };
   }
   if (error instanceof InferenceError) {
-    return ["out_of_memory", "child_died", "disk_full"].includes(error.code)
+    return ["out_of_memory", "child_died", "disk_full", "database_locked"].includes(error.code)
       ? { kind: "retry", afterMs: undefined, isBug: false }
       : { kind: "final", tellsUser: false };
   }

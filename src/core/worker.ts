@@ -192,8 +192,10 @@ function outcomeOf(
 }
 
 function isSpent(error: unknown, job: ClaimedJob, nowMs: number): boolean {
-  // A full disk is mended by people; a recording that kills the engine twice will do so again.
-  const isOutside = error instanceof PlatformError || (error instanceof InferenceError && error.code === "disk_full");
+  // A full disk and a lock are mended by people; a recording that kills the engine twice will do so again.
+  const isOutside =
+    error instanceof PlatformError ||
+    (error instanceof InferenceError && ["disk_full", "database_locked"].includes(error.code));
   if (!isOutside) return job.attempt >= (error instanceof InferenceError ? ATTEMPTS.inference : ATTEMPTS.bug);
   const patienceMs = job.steps.isTranscribed ? PATIENCE_MS.answer : PATIENCE_MS.recording;
   return job.attempt >= ATTEMPTS.outside && nowMs - job.addedAtMs >= patienceMs;
