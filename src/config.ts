@@ -149,6 +149,20 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
   });
 }
 
+/** Names of variables that hold secrets, of Earshot's own and of the libraries that it carries. */
+const SECRET_NAME = /TOKEN|SECRET|PASSWORD|API_?KEY|CREDENTIAL/i;
+/** A shorter one would blot out ordinary words. */
+const SECRET_LENGTH = 8;
+
+/** All that must not be printed: the settings' own secrets, and what the environment holds besides. */
+export function secretsOf({ slack, discord, env }: Config): readonly Secret[] {
+  const others = Object.entries(env).flatMap(([name, value = ""]) =>
+    SECRET_NAME.test(name) && !name.endsWith("_FILE") && value.length >= SECRET_LENGTH ? [new Secret(value)] : [],
+  );
+  const own = [slack?.botToken, slack?.appToken, slack?.signingSecret, discord?.token];
+  return [...own.filter((secret) => secret !== undefined), ...others];
+}
+
 /** The settings as lines of help. */
 export function configHelp(): string {
   const rows = settingNames().map((name) => {

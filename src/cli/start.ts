@@ -1,7 +1,7 @@
 // `earshot start`: the gateway, from the configuration to its stop, and what it says on the terminal.
 import process from "node:process";
 import { type App, startApp } from "../app.ts";
-import { configHelp, readConfig } from "../config.ts";
+import { configHelp, readConfig, secretsOf } from "../config.ts";
 import { createLog } from "../log.ts";
 import type { Io } from "./io.ts";
 
@@ -22,7 +22,7 @@ export async function start(argv: readonly string[], io: Io): Promise<number> {
     return 0;
   }
   const config = readConfig({ flags: argv, env: io.env, cwd: process.cwd() });
-  const log = createLog(config.logLevel, io.stderr);
+  const log = createLog(config.logLevel, io.stderr, { names: config.logNames, secrets: secretsOf(config) });
   const app = await startApp(config, log);
   io.stdout.write(welcome(app));
   const broken = await Promise.race([stopped(io.signal), app.broken]);

@@ -2,7 +2,7 @@
 import type { JobQueue } from "./ports.ts";
 
 export interface ClockWatch {
-  /** To be called before each look at what is due. */
+  /** To be called before times are compared or written: before a job is added, and before one is claimed. */
   look(): Promise<void>;
 }
 

@@ -49,6 +49,8 @@ export interface GatewayParts {
   readonly now: () => number;
   /** Milliseconds that only ever grow, whatever is done to the clock. */
   readonly steady?: () => number;
+  /** How often to look for jobs that have become due. */
+  readonly lookEveryMs?: number;
   /** In [0, 1). */
   readonly random: () => number;
 }
@@ -64,15 +66,16 @@ export interface Gateway {
 export function createGateway(parts: GatewayParts): Gateway {
   const { queue, folder, now, steady = () => performance.now() } = parts;
   const status = createStatusBoard(parts);
+  const clock = createClockWatch(queue, now, steady);
   const running = { ...parts, status, pace: createPace() };
   const worker = createWorker({
     ...parts,
     status,
-    clock: createClockWatch(queue, now, steady),
+    clock,
     run: (job, signal) => runJob(job, running, signal),
     discard: (jobId) => discardMedia(jobId, folder),
   });
-  const intake = createIntake({ ...parts, status, wake: worker.wake });
+  const intake = createIntake({ ...parts, status, clock, wake: worker.wake });
   const press = createPress({ ...parts, intake, status, wake: worker.wake });
   const commands = createCommands({ ...parts, intake });
   return {

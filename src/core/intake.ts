@@ -1,4 +1,5 @@
 // What comes in from a platform -> a decision by the channel's settings and the limits -> a durable job.
+import type { ClockWatch } from "./clock-watch.ts";
 import type { JobRequest } from "./job.ts";
 import { type GatewayLimits, type Limits, limitsOf } from "./limits.ts";
 import * as messages from "./messages.ts";
@@ -22,6 +23,7 @@ export interface IntakeParts {
   readonly settings: SettingsStore;
   readonly status: StatusBoard;
   readonly limits: GatewayLimits;
+  readonly clock: ClockWatch;
   readonly now: () => number;
   readonly wake: () => void;
   readonly observe: Observe;
@@ -39,6 +41,7 @@ export function createIntake(parts: IntakeParts): Intake {
   async function add(recording: Recording, request: JobRequest, limits: Limits): Promise<Reception> {
     const refusal = refusalOf(recording, limits);
     if (refusal !== undefined) return refused(refusal);
+    await parts.clock.look();
     const added = await queue.addWithin(limits.allowance, recording, request);
     if (added.kind === "over") {
       const reason = messages.overQuota(added.over, now(), recording.durationSeconds);

@@ -155,7 +155,7 @@ export interface JobQueue {
   retry(jobId: string): Promise<boolean>;
   /** A queued or running job ends; its worker learns of it from the next fenced call. False: it had ended before. */
   cancel(jobId: string): Promise<boolean>;
-  /** The clock was set: every time that is still to come moves along. */
+  /** The clock was set, forward or back: leases hold as long as before, and nobody waits longer. */
   shift(byMs: number): Promise<void>;
   /** When the earliest waiting job may be claimed, in ms since 1970; undefined: none waits. */
   nextDueMs(): Promise<number | undefined>;

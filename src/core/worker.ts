@@ -29,11 +29,12 @@ export interface WorkerParts {
   readonly observe: Observe;
   readonly clock: ClockWatch;
   readonly now: () => number;
+  /** How often to look for jobs that have become due, or that another process queued again. */
+  readonly lookEveryMs?: number;
   /** In [0, 1), for the jitter. */
   readonly random: () => number;
 }
 
-/** How often to look for jobs that another process queued again. */
 const LOOK_EVERY_MS = 1000;
 const BACKOFF_MS = { first: 2000, longest: 600_000 };
 /** Attempts before a job is set aside, by what went wrong. */
@@ -46,7 +47,7 @@ const HOUR_MS = 3_600_000;
 const PATIENCE_MS = { recording: 24 * HOUR_MS, answer: 72 * HOUR_MS };
 
 export function createWorker(parts: WorkerParts): Worker {
-  const { queue, leaseMs, observe, now } = parts;
+  const { queue, leaseMs, observe, now, lookEveryMs = LOOK_EVERY_MS } = parts;
   const stopping = new AbortController();
   const cut = new AbortController();
   let rings = 0;
@@ -75,7 +76,7 @@ export function createWorker(parts: WorkerParts): Worker {
         waiting.delete(go);
         resolve();
       };
-      const timer = setTimeout(go, LOOK_EVERY_MS);
+      const timer = setTimeout(go, lookEveryMs);
       waiting.add(go);
     });
   }

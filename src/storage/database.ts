@@ -5,17 +5,19 @@ import process from "node:process";
 import Sqlite from "better-sqlite3";
 import { ConfigError } from "../core/errors.ts";
 import { explained } from "./sqlite-errors.ts";
-import { JOBS_AHEAD, SHIFT_JOBS } from "./time-shift.ts";
+import { JOBS_AHEAD, SHIFT_BACK } from "./time-shift.ts";
 
 // Plain SQL is not copied by tsc: from src/storage and from dist/storage alike this leads to the same folder.
 const MIGRATIONS = new URL("../../src/storage/migrations/", import.meta.url);
 /** The process stands still while it waits, and with it every chat connection. */
-const BUSY_TIMEOUT_MS = 2_000;
+const BUSY_TIMEOUT_MS = 1_000;
 const TRUNCATE_AGAIN_MS = 10_000;
 
 export interface Database {
   readonly path: string;
   readonly now: () => number;
+  /** When something was last written down before it was opened; undefined: it is new, or this is a visitor. */
+  readonly lastUsedMs: number | undefined;
   prepare<Parameters extends unknown[] | object, Row = unknown>(source: string): Sqlite.Statement<Parameters, Row>;
   /** All of it or nothing, with the database's write lock from the beginning. @throws InferenceError disk_full */
   write<T>(work: () => T): T;
@@ -49,11 +51,13 @@ export function openDatabase(path: string, options: DatabaseOptions = {}): Datab
     if (as === "gateway") makeFile(path);
     const lock = as === "gateway" ? lockFor(path) : undefined;
     let sqlite: Sqlite.Database | undefined;
+    let lastUsedMs: number | undefined;
     try {
       sqlite = connect(path, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true });
       prepareConnection(sqlite);
       if (as === "gateway") {
         migrate(sqlite, path);
+        lastUsedMs = lastUsed(sqlite);
         takeOver(sqlite, now());
       } else requireVersion(sqlite, path);
     } catch (error) {
@@ -61,7 +65,7 @@ export function openDatabase(path: string, options: DatabaseOptions = {}): Datab
       lock?.close();
       throw error;
     }
-    return wrap(sqlite, path, now, lock, onDamage);
+    return wrap({ sqlite, path, now, lock, onDamage, lastUsedMs });
   });
 }
 
@@ -194,20 +198,33 @@ function takeOver(sqlite: Sqlite.Database, nowMs: number): void {
   sqlite
     .transaction(() => {
       const { ahead } = statement(sqlite, JOBS_AHEAD).get({ nowMs }) as { ahead: number | null };
-      if (ahead !== null && ahead > 0) statement(sqlite, SHIFT_JOBS).run({ byMs: -ahead, nowMs });
+      if (ahead !== null && ahead > 0) statement(sqlite, SHIFT_BACK).run({ byMs: -ahead, nowMs });
       statement(sqlite, "UPDATE jobs SET lease_until = min(lease_until, ?) WHERE state = 'running'").run(nowMs);
       statement(sqlite, "INSERT OR REPLACE INTO gateway (only, pid, since) VALUES (1, ?, ?)").run(process.pid, nowMs);
     })
     .immediate();
 }
 
-function wrap(
-  sqlite: Sqlite.Database,
-  path: string,
-  now: () => number,
-  lock: Sqlite.Database | undefined,
-  onDamage: DatabaseOptions["onDamage"],
-): Database {
+function lastUsed(sqlite: Sqlite.Database): number | undefined {
+  const { at } = statement(
+    sqlite,
+    `SELECT max(at) AS at FROM (SELECT since AS at FROM gateway
+       UNION ALL SELECT * FROM (SELECT added_at FROM jobs ORDER BY number DESC LIMIT 1)
+       UNION ALL SELECT * FROM (SELECT at FROM audit ORDER BY number DESC LIMIT 1))`,
+  ).get() as { at: number | null };
+  return at ?? undefined;
+}
+
+interface Opened {
+  readonly sqlite: Sqlite.Database;
+  readonly path: string;
+  readonly now: () => number;
+  readonly lock: Sqlite.Database | undefined;
+  readonly onDamage: DatabaseOptions["onDamage"];
+  readonly lastUsedMs: number | undefined;
+}
+
+function wrap({ sqlite, path, now, lock, onDamage, lastUsedMs }: Opened): Database {
   const run = <T>(work: () => T): T => explained(path, work, onDamage);
   let again: NodeJS.Timeout | undefined;
 
@@ -229,6 +246,7 @@ function wrap(
   return {
     path,
     now,
+    lastUsedMs,
     prepare: <Parameters extends unknown[] | object, Row>(source: string) =>
       statement(sqlite, source) as Sqlite.Statement<Parameters, Row>,
     write: (work) => run(() => (sqlite.inTransaction ? work() : sqlite.transaction(work).immediate())),

@@ -23,7 +23,9 @@ export async function startPlatformGateway(
   connect: (parts: PlatformParts) => Platform,
   data: string,
   transcriber: Transcriber,
-  differs: Partial<Pick<GatewayParts, "limits" | "lanes" | "leaseMs" | "random" | "steady" | "now">> = {},
+  differs: Partial<
+    Pick<GatewayParts, "limits" | "lanes" | "leaseMs" | "random" | "steady" | "now" | "lookEveryMs">
+  > = {},
 ) {
   const now = differs.now ?? Date.now;
   const folder = join(data, "recordings");

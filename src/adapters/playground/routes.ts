@@ -1,7 +1,7 @@
 // The playground's HTTP routes: the page, its messages as they change, and what one can do in it.
 import { randomUUID } from "node:crypto";
 import { createWriteStream } from "node:fs";
-import { copyFile, rm, stat } from "node:fs/promises";
+import { chmod, copyFile, rm, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
@@ -161,6 +161,7 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
       if (!samples.files.includes(name)) throw new UserError("not_found", "There is no such sample.");
       const media = `${randomUUID()}${safeExtension(name)}`;
       await copyFile(join(samples.folder, name), join(folder, media));
+      await chmod(join(folder, media), 0o600);
       const isVoice = !name.startsWith("meeting");
       const message = send(where, {
         ...{ media, name, isVoice, isForwarded: false },
