@@ -46,6 +46,8 @@ export interface JobSteps {
   readonly isAnswered?: boolean;
   /** Names of the files that were sent. */
   readonly sentFiles?: readonly string[];
+  /** How often the engine has died over it. */
+  readonly deaths?: number;
   /** It has failed for good, and nobody could be told yet. */
   readonly verdict?: Verdict;
 }

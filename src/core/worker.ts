@@ -38,7 +38,9 @@ export interface WorkerParts {
 const LOOK_EVERY_MS = 1000;
 const BACKOFF_MS = { first: 2000, longest: 600_000 };
 /** Attempts before a job is set aside, by what went wrong. */
-const ATTEMPTS = { outside: 20, inference: 2, bug: 3 };
+const ATTEMPTS = { outside: 20, bug: 3 };
+/** A recording that kills the engine twice will do so again. An attempt that died with the gateway does not count. */
+const MOST_DEATHS = 2;
 const HOUR_MS = 3_600_000;
 /**
  * What only needs a platform to come back, or room on the disk, is tried for so long, however often: a transcript that is
@@ -119,6 +121,7 @@ export function createWorker(parts: WorkerParts): Worker {
   async function settleFailure(job: ClaimedJob, error: unknown): Promise<void> {
     const outcome = outcomeOf(error, job, now(), parts.random());
     if (outcome.kind === "retry") {
+      if (error instanceof InferenceError) await queue.note(job, { deaths: deathsOf(job) + 1 });
       await queue.settle(job, outcome);
       observe({ kind: "job_retried", job, code: outcome.failure.code, error });
       const text = messages.retrying({ name: job.recording.name, secondsUntil: outcome.afterMs / 1000 });
@@ -193,13 +196,19 @@ function outcomeOf(
 }
 
 function isSpent(error: unknown, job: ClaimedJob, nowMs: number): boolean {
-  // A full disk and a lock are mended by people; a recording that kills the engine twice will do so again.
+  // A full disk and a lock are mended by people.
   const isOutside =
     error instanceof PlatformError ||
     (error instanceof InferenceError && ["disk_full", "database_locked"].includes(error.code));
-  if (!isOutside) return job.attempt >= (error instanceof InferenceError ? ATTEMPTS.inference : ATTEMPTS.bug);
+  if (!isOutside) {
+    return error instanceof InferenceError ? deathsOf(job) + 1 >= MOST_DEATHS : job.attempt >= ATTEMPTS.bug;
+  }
   const patienceMs = job.steps.isTranscribed ? PATIENCE_MS.answer : PATIENCE_MS.recording;
   return job.attempt >= ATTEMPTS.outside && nowMs - job.addedAtMs >= patienceMs;
+}
+
+function deathsOf({ steps }: ClaimedJob): number {
+  return steps.deaths ?? 0;
 }
 
 function failureOf(error: unknown, { id, recording }: ClaimedJob): Omit<Failure, "atMs"> {

@@ -64,7 +64,7 @@ export function createQueue(database: Database): JobQueue {
   );
   const requeue = database.prepare<[number, string]>(
     `UPDATE jobs SET state = 'queued', attempt = 0, due_at = ?, ended_at = NULL, failure = NULL,
-       steps = json_remove(steps, '$.verdict')
+       steps = json_remove(steps, '$.verdict', '$.deaths')
      WHERE id = ? AND state IN ('failed', 'cancelled')`,
   );
   const cancelled = database.prepare<[number, string]>(

@@ -290,7 +290,7 @@ describe("a database that another program has locked", () => {
         { timeout: 20_000 },
       )
       .toContain("One. Two.");
-    expect(await gateway.queue.counts()).toMatchObject({ done: 1, failed: 0 });
+    await expect.poll(() => gateway.queue.counts()).toMatchObject({ done: 1, failed: 0 });
     expect(existsSync(join(data, "earshot.db"))).toBe(true);
   }, 60_000);
 });
