@@ -36,6 +36,7 @@ export interface WorkerParts {
 }
 
 const LOOK_EVERY_MS = 1000;
+const LONGEST_END_MS = 4000;
 const BACKOFF_MS = { first: 2000, longest: 600_000 };
 /** Attempts before a job is set aside, by what went wrong. */
 const ATTEMPTS = { outside: 20, bug: 3 };
@@ -174,7 +175,8 @@ export function createWorker(parts: WorkerParts): Worker {
       const ended = Promise.all(loops).then(() => grace.abort());
       await sleep(graceMs, undefined, { signal: grace.signal }).catch(() => undefined);
       cut.abort(new Error("The gateway stops."));
-      await ended;
+      // A platform that has fallen silent in the middle of a call does not hold up the end: the next gateway takes over.
+      await Promise.race([ended, sleep(LONGEST_END_MS, undefined, { ref: false })]);
     },
   };
 }
