@@ -239,6 +239,8 @@ export interface TranscriberOptions extends Plan {
   readonly resume?: { readonly checkpoint: unknown; readonly segments: readonly Segment[] };
   /** Recordings of up to a minute or two go before longer ones. */
   readonly isShort: boolean;
+  /** A longer recording is refused (too_long), whatever its header says of its length. */
+  readonly maxSeconds?: number;
 }
 
 export interface TranscriberEvents {
