@@ -220,7 +220,8 @@ export interface TranscriptStore {
 /** The engine behind one door: a child process here, or a pool of machines. */
 export interface Transcriber {
   /**
-   * @throws UserError no_audio, unreadable, too_long, …; InferenceError out_of_memory, child_died, model_missing;
+   * @throws UserError no_audio, unreadable, too_long, …; InferenceError out_of_memory, child_died, child_shared,
+   *   model_missing;
    *   the signal's reason when aborted
    */
   transcribe(
