@@ -56,7 +56,9 @@ it.skipIf(process.platform === "win32")("is set aside with its sentence, and the
   const answerTo = async (id: string) => (await fake.visible()).find(({ answers }) => answers === id)?.text ?? "";
   await vi.waitFor(
     async () => {
-      expect(await answerTo(poison)).toMatch(/could not be transcribed: something broke on Earshot's side.*\nTry again$/);
+      expect(await answerTo(poison)).toMatch(
+        /could not be transcribed: something broke on Earshot's side.*\nTry again$/,
+      );
       for (const id of [...before, after]) expect(await answerTo(id)).toMatch(/English · \d+ words/);
     },
     { timeout: 100_000, interval: 100 },
