@@ -177,6 +177,7 @@ async function transcribed(
     {
       ...plan,
       isShort: (recording.durationSeconds ?? Number.POSITIVE_INFINITY) <= SHORT_SECONDS,
+      maxSeconds: parts.limits.durationSeconds,
       ...(checkpoint === undefined ? {} : { resume: { checkpoint, segments: job.segments } }),
     },
     {

@@ -42,7 +42,11 @@ async function transcribe({ id, path, options }: Extract<ToChild, { readonly kin
     const { resume } = options;
     let segments: Segment[] = [];
     const transcription = model.whisper.transcribe(path, {
-      ...defined({ language: options.language, allowedLanguages: options.allowedLanguages }),
+      ...defined({
+        language: options.language,
+        allowedLanguages: options.allowedLanguages,
+        maxSeconds: options.maxSeconds,
+      }),
       task: options.task,
       initialPrompt: options.initialPrompt,
       // Only this engine writes checkpoints, and only it reads them.

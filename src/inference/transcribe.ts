@@ -270,8 +270,8 @@ function decodingOptions(options: TranscribeOptions): Omit<DecodingOptions, "lan
   });
 }
 
-function audioOptions({ track, channel, signal }: TranscribeOptions): AudioOptions {
-  return defined({ track, channel, signal });
+function audioOptions({ track, channel, maxSeconds, signal }: TranscribeOptions): AudioOptions {
+  return defined({ track, channel, maxSeconds, signal });
 }
 
 async function* once(samples: Float32Array): AsyncGenerator<Float32Array> {
