@@ -31,6 +31,15 @@ export interface Settings {
   readonly tracks: "auto" | "on" | "off";
   /** Long transcripts are cut into chapters. */
   readonly chapters: boolean;
+  /** Minutes of audio a day; null: no limit of its own. Only administrators set these and the limits below. */
+  readonly minutesPerUser: number | null;
+  readonly minutesPerChannel: number | null;
+  readonly minutesPerWorkspace: number | null;
+  /** Recordings of one person that wait or run at once. */
+  readonly jobsPerUser: number | null;
+  /** The longest and the largest recording. */
+  readonly maxMinutes: number | null;
+  readonly maxMegabytes: number | null;
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -47,6 +56,12 @@ export const DEFAULT_SETTINGS: Settings = {
   mixed: false,
   tracks: "auto",
   chapters: false,
+  minutesPerUser: null,
+  minutesPerChannel: null,
+  minutesPerWorkspace: null,
+  jobsPerUser: null,
+  maxMinutes: null,
+  maxMegabytes: null,
 };
 
 /** A channel's own choices over its workspace's over the defaults. */

@@ -67,6 +67,7 @@ const transcriberOptions = z.object({
   resume: z.object({ checkpoint: z.unknown(), segments: z.array(segment) }).exactOptional(),
   isShort: z.boolean(),
   wordTimes: z.boolean().exactOptional(),
+  maxSeconds: z.number().positive().exactOptional(),
 } satisfies Record<keyof TranscriberOptions, z.ZodType>);
 
 /** From the gateway. */

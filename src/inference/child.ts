@@ -53,6 +53,7 @@ async function transcribe({ id, path, options }: Extract<ToChild, { readonly kin
         languagePerWindow: options.languagePerWindow,
         speakerTracks: options.speakerTracks,
         way: options.way,
+        maxSeconds: options.maxSeconds,
       }),
       task: options.task,
       initialPrompt: options.initialPrompt,

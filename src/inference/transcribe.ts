@@ -262,8 +262,8 @@ function knownLanguage(model: AlignableModel, language: string | undefined): str
   );
 }
 
-function audioOptions({ track, channel, media, signal }: TranscribeOptions): AudioOptions {
-  return defined({ track, channel, media, signal });
+function audioOptions({ track, channel, media, maxSeconds, signal }: TranscribeOptions): AudioOptions {
+  return defined({ track, channel, media, maxSeconds, signal });
 }
 
 /** Ten seconds at a time, so that an abort is noticed between. */

@@ -63,9 +63,6 @@ describe("openai/whisper's command lines", () => {
       verbatim: true,
       chapters: false,
       mixed_languages: false,
-      vad_filter: true,
-      way: "auto",
-      batch_size: undefined,
       tracks: "auto",
       speakers: [],
     });
