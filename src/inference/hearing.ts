@@ -148,8 +148,8 @@ export async function reach(
 /** The silence before a heard frame is behind us, but for the one at the beginning, where nothing was done yet. */
 function recordedSeek({ heard, mel, speech }: Pick<Hearing, "heard" | "mel" | "speech">, seek: number): number {
   if (speech === undefined) return Math.min(seek, mel.contentFrames);
-  if (seek >= heard.frames) return mel.contentFrames;
-  return seek === 0 ? 0 : heard.recorded(seek);
+  if (seek === 0) return 0;
+  return seek >= heard.frames ? mel.contentFrames : heard.recorded(seek);
 }
 
 interface FoundSegments extends Omit<WindowText, "segments" | "isSilent" | "guards"> {

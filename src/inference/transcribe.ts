@@ -10,7 +10,7 @@ import type { DecodingOptions } from "./decoding.ts";
 import { defined } from "./defined.ts";
 import type { FallbackOptions } from "./fallback.ts";
 import { evidenceOf } from "./guards.ts";
-import { type HeardTime, heardTime, intersection, spansOf } from "./heard-time.ts";
+import { heardTime, intersection, spansOf } from "./heard-time.ts";
 import { type Hearing, reach, tellProgress } from "./hearing.ts";
 import { logMelSpectrogram, type MelSpectrogram } from "./mel.ts";
 import { encodeInitialPrompt } from "./prompt.ts";
@@ -140,8 +140,9 @@ export async function* transcribe(
     if (hearing.language !== undefined) on.language?.(hearing.language, undefined);
     tellProgress(hearing, Math.max(hearing.from, clips[0]?.start ?? 0));
 
-    const way = resume?.checkpoint.way ?? wayFor(model, heard, options);
-    if (speech !== undefined && heard.frames === 0) await reach(hearing, 0, { lastSpeechTimestamp: 0 });
+    const way = resume?.checkpoint.way ?? wayFor(model, heard.frames, options);
+    const isSilent = speech !== undefined && heard.frames === 0;
+    if (isSilent) await reach(hearing, Number.POSITIVE_INFINITY, { lastSpeechTimestamp: 0 });
     else if (way === "sequential") yield* sequential(hearing);
     else yield* batched(hearing, options.batchSize ?? (isCpu(model) ? BATCH_SIZE.cpu : BATCH_SIZE.gpu));
 
@@ -202,12 +203,17 @@ function whatIsHeard(
   };
 }
 
-function wayFor(model: TranscribingModel, heard: HeardTime, { vad, way = "auto" }: TranscribeOptions): Way {
+/** @param frames that are heard */
+export function wayFor(
+  model: Pick<TranscribingModel, "device">,
+  frames: number,
+  { vad, way = "auto" }: Pick<TranscribeOptions, "vad" | "way">,
+): Way {
   if (way !== "auto") return way;
-  return vad && !isCpu(model) && heard.frames > BATCHED_FROM_SECONDS * FRAMES_PER_SECOND ? "batched" : "sequential";
+  return vad && !isCpu(model) && frames > BATCHED_FROM_SECONDS * FRAMES_PER_SECOND ? "batched" : "sequential";
 }
 
-const isCpu = ({ device = "cpu" }: TranscribingModel) => device === "cpu";
+const isCpu = ({ device = "cpu" }: Pick<TranscribingModel, "device">) => device === "cpu";
 
 /** Frames from start to end. */
 function clipsOf(timestamps: readonly number[], contentFrames: number): Span[] {
