@@ -181,7 +181,7 @@ async function transcribed(
       ...plan,
       wordTimes: true,
       isShort: (recording.durationSeconds ?? Number.POSITIVE_INFINITY) <= SHORT_SECONDS,
-      maxSeconds: parts.limits.durationSeconds,
+      maxSeconds: limits.durationSeconds,
       ...(checkpoint === undefined ? {} : { resume: { checkpoint, segments: job.segments } }),
     },
     {
