@@ -225,6 +225,8 @@ export interface TranscriptStore {
   /** The newest of a channel. */
   latest(scope: Scope): Promise<StoredTranscript | undefined>;
   search(scope: Scope, words: string, limit: number): Promise<readonly SearchHit[]>;
+  /** Codes of the languages that a fifth or more of the channel's last recordings were in; none from fewer than three. */
+  usualLanguages(scope: Scope): Promise<readonly string[]>;
   stats(scope: Pick<Scope, "platform" | "workspace">, sinceMs: number): Promise<TranscriptStats>;
   /** Deleted for good, the job's segments and recording's file name with it. @returns how many transcripts */
   forget(
@@ -260,6 +262,8 @@ export interface TranscriberOptions extends Plan {
   readonly isShort: boolean;
   /** A longer recording is refused (too_long), whatever its header says of its length. */
   readonly maxSeconds?: number;
+  /** The time of each word, where the model's graphs can tell it; else segments only. */
+  readonly wordTimes?: boolean;
 }
 
 export interface TranscriberEvents {
