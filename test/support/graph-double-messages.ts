@@ -4,6 +4,7 @@ import { type Answer, type Json, type Route, refused, TENANT } from "./graph-dou
 export interface Member {
   readonly userId: string;
   readonly tenantId?: string;
+  readonly roles?: readonly string[];
 }
 
 export function createMessages() {
@@ -53,19 +54,13 @@ export function createMessages() {
       method: "GET",
       pattern: /^\/chats\/([^/]+)\/members$/,
       any: ["ChatMember.Read.Chat"],
-      answer({ ids: [chat = ""], url }) {
-        // In pages of two, as a collection may come.
-        const all = members.get(chat) ?? [];
-        const from = Number(url.searchParams.get("$skiptoken") ?? 0);
-        const next = new URL(url);
-        next.searchParams.set("$skiptoken", String(from + 2));
-        return {
-          body: {
-            value: all.slice(from, from + 2).map((each) => ({ tenantId: TENANT, ...each })),
-            ...(from + 2 < all.length ? { "@odata.nextLink": next.href } : {}),
-          },
-        };
-      },
+      answer: ({ ids: [chat = ""], url }) => paged(members.get(chat) ?? [], url),
+    },
+    {
+      method: "GET",
+      pattern: /^\/teams\/([^/]+)\/members$/,
+      any: ["TeamMember.Read.Group"],
+      answer: ({ ids: [team = ""], url }) => paged(members.get(team) ?? [], url),
     },
   ];
 
@@ -76,9 +71,23 @@ export function createMessages() {
         messages.set(key(at.team, at.channel, at.root, at.reply ?? at.root), message);
       },
       addChatMessage: (chat: string, id: string, message: Json) => void messages.set(key(chat, id), message),
-      setMembers: (chat: string, who: readonly Member[]) => void members.set(chat, who),
+      /** Of a chat or a team. */
+      setMembers: (where: string, who: readonly Member[]) => void members.set(where, who),
       /** What the bot posted there, oldest first; for a channel's thread "team|channel|root". */
       setSent: (where: string, posted: Json[]) => void sent.set(where, posted),
+    },
+  };
+}
+
+/** In pages of two, as a collection may come. */
+function paged(all: readonly Member[], url: URL): Answer {
+  const from = Number(url.searchParams.get("$skiptoken") ?? 0);
+  const next = new URL(url);
+  next.searchParams.set("$skiptoken", String(from + 2));
+  return {
+    body: {
+      value: all.slice(from, from + 2).map((each) => ({ tenantId: TENANT, ...each })),
+      ...(from + 2 < all.length ? { "@odata.nextLink": next.href } : {}),
     },
   };
 }

@@ -57,8 +57,13 @@ export const APP = "5b0c6f3e-71a7-4b61-8f3e-0a5f4b7c9d10";
 export const APP_SECRET = "graph~secret-Value.1";
 
 export const EVERY_PERMISSION = [
-  ...["ChannelMessage.Read.Group", "ChatMessage.Read.Chat", "ChatMember.Read.Chat", "Files.ReadWrite.All"],
-  ...["OnlineMeetingRecording.Read.All", "OnlineMeetings.Read.All", "OnlineMeetingRecording.Read.Chat"],
+  ...["ChannelMessage.Read.Group", "ChatMessage.Read.Chat", "ChatMember.Read.Chat", "TeamMember.Read.Group"],
+  ...[
+    "Files.ReadWrite.All",
+    "OnlineMeetingRecording.Read.All",
+    "OnlineMeetings.Read.All",
+    "OnlineMeetingRecording.Read.Chat",
+  ],
 ] as const;
 
 export interface GraphDoubleOptions {
@@ -113,8 +118,7 @@ export async function startGraphDouble(options: GraphDoubleOptions = {}) {
         const form = new URLSearchParams(body.toString());
         if (form.get("client_id") !== APP) return signInRefusal(700016, "unauthorized_client");
         if (form.get("client_secret") !== APP_SECRET) return signInRefusal(7000215, "invalid_client");
-        if (form.get("scope")?.includes(`${graphOrigin}/.default`) !== true)
-          return signInRefusal(70011, "invalid_scope");
+        if (form.get("scope")?.includes("/.default") !== true) return signInRefusal(70011, "invalid_scope");
         const token = jwt({ n: signIns, roles: [...granted].filter((name) => !/\.(Group|Chat)$/.test(name)) });
         tokens.set(token, now() + tokenSeconds * 1000);
         return { body: { token_type: "Bearer", expires_in: tokenSeconds, access_token: token } };

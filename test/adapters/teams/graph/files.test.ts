@@ -205,6 +205,21 @@ describe("what Earshot posted", () => {
   });
 });
 
+describe("the owners of a team", () => {
+  it("are found among its members, and none where Earshot may not see them", async () => {
+    const { graph, double } = await startFiles();
+    double.setMembers("team-1", [
+      { userId: ANNA, roles: ["owner"] },
+      { userId: BEN, roles: [] },
+      { userId: "carl" },
+      { userId: "dora", roles: ["owner", "guest"] },
+    ]);
+    expect(await graph.owners("team-1")).toEqual([ANNA, "dora"]);
+    double.granted.delete("TeamMember.Read.Group");
+    expect(await graph.owners("team-1")).toEqual([]);
+  });
+});
+
 describe("the bytes of a file", () => {
   it("come by a link that is asked for then, without the token", async () => {
     const { double, file, drive, fetched } = await startFiles();
