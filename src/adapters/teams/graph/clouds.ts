@@ -1,6 +1,6 @@
 // Where Microsoft's clouds are: sign-in, Graph and the hosts of files, for the public one and the national ones.
 
-export const CLOUD_NAMES = ["global", "us-gov", "us-dod", "china"] as const;
+export const CLOUD_NAMES = ["global", "gcc-high", "dod", "china"] as const;
 export type CloudName = (typeof CLOUD_NAMES)[number];
 
 export interface GraphHosts {
@@ -19,12 +19,12 @@ export const CLOUDS: Readonly<Record<CloudName, GraphHosts>> = {
     graph: "https://graph.microsoft.com",
     files: ["https://*.sharepoint.com"],
   },
-  "us-gov": {
+  "gcc-high": {
     login: "https://login.microsoftonline.us",
     graph: "https://graph.microsoft.us",
     files: ["https://*.sharepoint.us"],
   },
-  "us-dod": {
+  dod: {
     login: "https://login.microsoftonline.us",
     graph: "https://dod-graph.microsoft.us",
     files: ["https://*.sharepoint-mil.us"],

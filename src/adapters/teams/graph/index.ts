@@ -101,6 +101,17 @@ export type FilesPlace =
    */
   | { readonly kind: "chat"; readonly chat: string; readonly owner: string };
 
+/** Where Earshot looks for what it posted itself: a thread of a channel, or a chat. */
+export type ThreadAt =
+  | { readonly kind: "channel"; readonly team: string; readonly channel: string; readonly root: string }
+  | { readonly kind: "chat"; readonly chat: string };
+
+export interface OwnMessage {
+  readonly id: string;
+  /** Contents of its adaptive cards, as JSON text. */
+  readonly cards: readonly string[];
+}
+
 export interface UploadedFile {
   /** As it is called there, which may differ where the name was taken. */
   readonly name: string;
@@ -118,6 +129,13 @@ export interface GraphFinding {
 export interface TeamsGraph {
   /** The media files of a message, forwarded ones too. @throws PlatformError forbidden (naming the permission), gone, … */
   files(message: MessageAt): Promise<readonly MessageFile[]>;
+  /**
+   * A file that somebody sent to the bot in a personal chat, by the `uniqueId` in the event. undefined: no media.
+   * @param user who sent it: the file lies in this person's OneDrive
+   */
+  userFile(user: string, item: string): Promise<MessageFile | undefined>;
+  /** This app's own messages among the newest 50 there, newest first. @throws PlatformError forbidden, … */
+  ownMessages(at: ThreadAt): Promise<readonly OwnMessage[]>;
   /** @param source a DriveSource or a MeetingRecordingSource, as it stood in the job. @throws as `Platform.download` */
   download(
     recording: { readonly name: string; readonly source: Readonly<Record<string, string>> },
