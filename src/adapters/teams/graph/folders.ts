@@ -2,8 +2,8 @@
 import { PlatformError } from "../../../core/errors.ts";
 import type { Graph } from "./client.ts";
 import type { DriveItem } from "./drive-items.ts";
-import { FILES_READ } from "./messages.ts";
 import { path } from "./path.ts";
+import { FILES_READ } from "./permissions.ts";
 
 export interface Folder {
   readonly drive: string;

@@ -2,7 +2,17 @@
 import type { FastifyPluginAsync } from "fastify";
 import type { Observe, PlatformNotes } from "../../../core/ports.ts";
 import type { OutputFile } from "../../../core/reply.ts";
-import type { CloudName, GraphHosts } from "./clouds.ts";
+import { checkGraph } from "./check.ts";
+import { createGraphClient } from "./client.ts";
+import { type CloudName, type GraphHosts, hostsOf } from "./clouds.ts";
+import { createFolders } from "./folders.ts";
+import { downloadMedia } from "./media.ts";
+import { createLedger } from "./meetings/ledger.ts";
+import { createMeetingWatch } from "./meetings/watch.ts";
+import { createMessages } from "./messages.ts";
+import { createRights } from "./rights.ts";
+import { createTokens } from "./tokens.ts";
+import { createUploads } from "./uploads.ts";
 
 export interface GraphOptions {
   /** The directory (tenant) id, the app's id, and its client secret. */
@@ -25,6 +35,8 @@ export interface GraphOptions {
   /** Sentences for the operator, each said once: a permission that is missing, a subscription that cannot be made. */
   readonly warn?: (sentence: string) => void;
   readonly now: () => number;
+  /** How often it looks whether something about meetings is due. */
+  readonly lookEveryMs?: number;
 }
 
 /** "tenant": every meeting (OnlineMeetingRecording.Read.All). "installed": those whose chat has this app (RSC). */
@@ -162,8 +174,38 @@ export interface TeamsGraph {
   check(): Promise<readonly GraphFinding[]>;
 }
 
-export const NOTIFICATIONS_PATH = "/api/teams/notifications";
+export function createGraph(options: GraphOptions): TeamsGraph {
+  const { tenant, appId, notes, publicUrl, meetings, maxBytes, now } = options;
+  const { observe = () => {}, warn = () => {} } = options;
+  const hosts = hostsOf(options.cloud, options.hosts);
+  const tokens = createTokens({ tenant, appId, appPassword: options.appPassword, hosts });
+  const graph = createGraphClient({ hosts, tokens, now });
+  const folders = createFolders(graph, now);
+  const messages = createMessages({ graph, hosts, rights: createRights(graph, folders), appId });
+  const uploads = createUploads({ graph, hosts, folders, tenant });
+  const watch = createMeetingWatch({
+    graph,
+    ledger: createLedger(notes),
+    source: meetings,
+    publicUrl,
+    tenant,
+    observe,
+    warn,
+    now,
+    random: Math.random,
+    ...(options.lookEveryMs === undefined ? {} : { everyMs: options.lookEveryMs }),
+  });
 
-export function createGraph(_options: GraphOptions): TeamsGraph {
-  throw new Error("Microsoft Graph is being built.");
+  return {
+    files: messages.files,
+    userFile: messages.userFile,
+    ownMessages: messages.ownMessages,
+    download: (recording, toPath, signal) => downloadMedia(recording, toPath, signal, { graph, hosts, maxBytes }),
+    upload: uploads.upload,
+    removeUpload: uploads.remove,
+    plugin: watch.plugin,
+    listen: async (hear, signal) => watch.listen(hear, signal),
+    meetingSeen: watch.meetingSeen,
+    check: () => checkGraph({ tokens, meetings, publicUrl }),
+  };
 }

@@ -5,9 +5,8 @@ import type { Graph } from "./client.ts";
 import type { GraphHosts } from "./clouds.ts";
 import type { DriveItem } from "./drive-items.ts";
 import { isRefused } from "./errors.ts";
-import { RECORDINGS_READ } from "./meetings/recordings.ts";
-import { FILES_READ } from "./messages.ts";
 import { path } from "./path.ts";
+import { FILES_READ, RECORDINGS_READ } from "./permissions.ts";
 
 export interface MediaParts {
   readonly graph: Graph;

@@ -8,6 +8,7 @@ import { isRefused } from "./errors.ts";
 import type { MessageAt, MessageFile, OwnMessage, ThreadAt } from "./index.ts";
 import { mayBeMedia } from "./media-kind.ts";
 import { type GraphPath, path } from "./path.ts";
+import { CHANNEL_READ, CHAT_READ, FILES_READ } from "./permissions.ts";
 import type { Rights } from "./rights.ts";
 
 /** Ref: Microsoft Graph, "chatMessage resource type" */
@@ -32,9 +33,6 @@ export interface MessageParts {
   readonly appId: string;
 }
 
-export const CHANNEL_READ = "ChannelMessage.Read.Group (in the app's manifest, for the team)";
-export const CHAT_READ = "ChatMessage.Read.Chat (in the app's manifest, for the chat)";
-export const FILES_READ = "Files.Read.All or Sites.Selected (an application permission)";
 const CARD = "application/vnd.microsoft.card.adaptive";
 const LOOK_BACK = "50";
 
@@ -53,9 +51,7 @@ export function createMessages({ graph, hosts, rights, appId }: MessageParts) {
     const links = (attachments ?? []).flatMap(({ contentType, contentUrl, name }) =>
       contentType === "reference" && contentUrl && mayBeMedia(name ?? "") ? contentUrl : [],
     );
-    return [...new Set(links)].filter(
-      (link) => URL.canParse(link) && isAmong(new URL(link).origin, hosts.files),
-    );
+    return [...new Set(links)].filter((link) => URL.canParse(link) && isAmong(new URL(link).origin, hosts.files));
   }
 
   return {

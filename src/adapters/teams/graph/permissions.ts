@@ -1,0 +1,14 @@
+// Which permission each part takes, in the words that an operator finds in Microsoft's pages and in docs/teams.md.
+
+export const CHANNEL_READ = "ChannelMessage.Read.Group (in the app's manifest, for the team)";
+export const CHAT_READ = "ChatMessage.Read.Chat (in the app's manifest, for the chat)";
+export const MEMBERS_READ = "ChatMember.Read.Chat (in the app's manifest, for the chat)";
+export const FILES_READ = "Files.Read.All or Sites.Selected (an application permission)";
+export const FILES_WRITE =
+  "Files.ReadWrite.All, or Sites.Selected with write for the team's site (an application permission)";
+export const RECORDINGS_READ =
+  "OnlineMeetingRecording.Read.All with an application access policy for the organizer, or " +
+  "OnlineMeetingRecording.Read.Chat in the app's manifest";
+export const MEETINGS_READ = "OnlineMeetings.Read.All with an application access policy for the organizer";
+export const SUBSCRIBE_TENANT = "OnlineMeetingRecording.Read.All (an application permission)";
+export const SUBSCRIBE_INSTALLED = "OnlineMeetingRecording.Read.Chat (in the app's manifest, for the meeting's chat)";
