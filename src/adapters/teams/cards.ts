@@ -185,6 +185,13 @@ export function fileCard(key: string, sentence: string, title: string, url: stri
   };
 }
 
+/** A file's content where no file can be. */
+export function textCard(key: string, sentence: string, content: string): Partial<Activity> {
+  const { shown } = fitted(content);
+  const body = [...lines(plain, sentence), ...lines((line) => plain(line, { fontType: "Monospace" }), shown)];
+  return drawn(key, sentence, body, [], []).message ?? {};
+}
+
 /** As UTF-16, the way Teams counts. */
 export function bytesOf(message: Partial<Activity>): number {
   return JSON.stringify(message).length * 2;

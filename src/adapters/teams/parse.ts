@@ -27,10 +27,17 @@ export function sentFilesOf(attachments: readonly Json[], place: Place, sender: 
     const name = text(attachment["name"]) ?? (ending === "" ? "recording" : `recording.${ending}`);
     const kind = mediaKind(name) ?? mediaKind(`x.${ending}`);
     if (url === undefined || file === undefined || kind === undefined) return [];
-    const source = { from: "personal", file, ...(sender === undefined ? {} : { user: sender }) };
-    const key = keyOf(place, file);
-    return [{ recording: { key, place, kind: spokenKind(kind), name, source }, url }];
+    return [{ recording: personalFile({ file, name, kind, sender }, place), url }];
   });
+}
+
+/** A file in the OneDrive of the one who sent it to the bot. */
+export function personalFile(
+  { file, name, kind, sender }: { file: string; name: string; kind: "audio" | "video"; sender: string | undefined },
+  place: Place,
+): Recording {
+  const source = { from: "personal", file, ...(sender === undefined ? {} : { user: sender }) };
+  return { key: keyOf(place, file), place, kind: spokenKind(kind), name, source };
 }
 
 /** A media file that Graph knows. */

@@ -58,9 +58,14 @@ export function placeOf(activity: Activity, tenant: string, message = activity.i
     ...site,
     ...(message === undefined ? {} : { message }),
     ...(thread === undefined || thread === message ? {} : { thread }),
-    user: activity.from.id,
+    user: userOf(activity),
     reach: "thread",
   };
+}
+
+/** The directory's id of who sent an activity, which is the same in all conversations, or else Teams' own. */
+export function userOf({ from }: Activity): string {
+  return from.aadObjectId ?? from.id;
 }
 
 /** A message of the bot, as the core keeps it. */

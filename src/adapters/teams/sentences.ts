@@ -51,6 +51,10 @@ export function fileIsThere(name: string): string {
   return `${name} lies in the files of this conversation.`;
 }
 
+export function filesAreKeptOut(name: string): string {
+  return `${name}, as text: Earshot may not put files here. Its operator can allow it, as docs/teams.md says.`;
+}
+
 export function fileDescription(name: string): string {
   return /\.(srt|vtt)$/.test(name) ? "Subtitles from Earshot" : "A file from Earshot";
 }
