@@ -5,6 +5,7 @@ import { createDiscord } from "./adapters/discord/index.ts";
 import type { ChatBody } from "./adapters/playground/chat-log.ts";
 import { createPlayground } from "./adapters/playground/index.ts";
 import { createSlack } from "./adapters/slack/index.ts";
+import { createTeams } from "./adapters/teams/index.ts";
 import type { Config } from "./config.ts";
 import { createCommands } from "./core/commands.ts";
 import { createIntake } from "./core/intake.ts";
@@ -22,10 +23,12 @@ import { createLocalTranscriber } from "./inference/local-transcriber.ts";
 import { demoFolder } from "./inference/models.ts";
 import { createPromptTokens } from "./inference/prompt-tokens.ts";
 import type { Log } from "./log.ts";
+import { revealedApp } from "./platform-checks.ts";
 import { createChatLog } from "./storage/chat-log.ts";
 import { openDatabase } from "./storage/database.ts";
 import { createGlossaryStore } from "./storage/glossary.ts";
 import { databasePath } from "./storage/paths.ts";
+import { createPlatformNotes } from "./storage/platform-notes.ts";
 import { createQueue } from "./storage/queue.ts";
 import { createSettingsStore } from "./storage/settings.ts";
 import { createTranscriptStore } from "./storage/transcripts.ts";
@@ -133,6 +136,20 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   const slack = config.slack && createSlack({ ...revealed(config.slack), maxBytes: limits.bytes, observe, now });
   if (slack) platforms.set("slack", slack.platform);
 
+  const teams =
+    config.teams &&
+    createTeams({
+      ...config.teams,
+      app: revealedApp(config.teams),
+      notes: createPlatformNotes(database, "teams"),
+      maxBytes: limits.bytes,
+      observe,
+      warn: log.warn,
+      now,
+    });
+  if (teams) platforms.set("teams", teams.platform);
+  const teamsPlugins = teams?.plugins ?? [];
+
   const tokens = tokensByModel(config);
   const status = createStatusBoard({ queue, platform, now });
   stops.push(() => status.close());
@@ -206,8 +223,9 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     port: config.port,
     metrics,
     status: async () => ({ engine, platforms: [...platforms.keys()], counts: await queue.counts(), ...tally.read() }),
-    plugins: config.playground ? [playground.plugin] : [],
-    signedPlugins: slack?.plugin ? [slack.plugin] : [],
+    // What nobody signs is for this machine alone.
+    plugins: [...(config.playground ? [playground.plugin] : []), ...(config.teams?.app ? [] : teamsPlugins)],
+    signedPlugins: [...(slack?.plugin ? [slack.plugin] : []), ...(config.teams?.app ? teamsPlugins : [])],
     observe,
   });
   stops.push(() => server.close());
