@@ -39,6 +39,12 @@ export interface ConnectorCall {
   readonly authorization: string | undefined;
 }
 
+export interface Reply {
+  readonly status: number;
+  readonly body?: unknown;
+  readonly headers?: Record<string, string>;
+}
+
 export interface TeamsDoubleOptions {
   readonly now?: () => number;
   readonly graph?: GraphDoubleOptions;
@@ -60,12 +66,6 @@ export async function startTeamsDouble(options: TeamsDoubleOptions = {}) {
   const stamp = () => String(++clock);
   /** What the OpenID server answers with, and how often it was asked. */
   const openId = { isDown: false, asked: 0 };
-
-  interface Reply {
-    readonly status: number;
-    readonly body?: unknown;
-    readonly headers?: Record<string, string>;
-  }
 
   const refuse = (status: number, code: string, headers = {}): Reply => ({
     status,

@@ -88,9 +88,15 @@ export function buttonData(activity: Json, title: string): Json | undefined {
   return find(attachmentsOf(activity).flatMap(({ content }) => (content?.["actions"] ?? []) as Json[]));
 }
 
+interface ShownFile {
+  readonly name: string;
+  readonly upload?: string;
+  readonly url?: string;
+}
+
 /** Files that a message shows: by the upload that a person agreed to, or by a link. */
-export function filesIn(activity: Json): { readonly name: string; readonly upload?: string; readonly url?: string }[] {
-  return attachmentsOf(activity).flatMap(({ contentType, content = {}, name = "" }) => {
+export function filesIn(activity: Json): ShownFile[] {
+  return attachmentsOf(activity).flatMap(({ contentType, content = {}, name = "" }): ShownFile[] => {
     if (contentType === FILE) return [{ name, upload: String(content["uniqueId"]) }];
     const links = ((content["actions"] ?? []) as Json[]).filter(({ type }) => type === "Action.OpenUrl");
     return links.map(({ title, url }) => ({ name: String(title), url: String(url) }));

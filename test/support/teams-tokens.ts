@@ -17,12 +17,14 @@ export interface How {
   readonly forged?: Claims;
 }
 
+/** Made once for a test file: it takes a moment. */
+const pairs = {
+  published: generateKeyPairSync("rsa", { modulusLength: 2048 }),
+  "other channel": generateKeyPairSync("rsa", { modulusLength: 2048 }),
+  unknown: generateKeyPairSync("rsa", { modulusLength: 2048 }),
+};
+
 export function createTokenMaker(defaults: () => Claims): TokenMaker {
-  const pairs = {
-    published: generateKeyPairSync("rsa", { modulusLength: 2048 }),
-    "other channel": generateKeyPairSync("rsa", { modulusLength: 2048 }),
-    unknown: generateKeyPairSync("rsa", { modulusLength: 2048 }),
-  };
   const ids = { published: randomUUID(), "other channel": randomUUID(), unknown: randomUUID() };
   const jwk = (name: "published" | "other channel", endorsements: readonly string[]) => {
     const { n, e } = pairs[name].publicKey.export({ format: "jwk" });

@@ -39,8 +39,8 @@ export interface ConsentsParts {
 }
 
 export interface Consents {
-  /** The question whether a file may be sent. @param key of the posting, which begins with the job where there is one */
-  question(channel: string, file: OutputFile, key: string): Promise<Partial<Activity>>;
+  /** The question whether a file may be sent. @param jobId of a transcript's file */
+  question(channel: string, file: OutputFile, jobId: string | undefined): Promise<Partial<Activity>>;
   /** What the person answered. */
   answered(activity: Activity, listener: Listener): Promise<InvokeResponse>;
   /** Questions that nobody will answer any more. */
@@ -83,9 +83,8 @@ export function createConsents(parts: ConsentsParts): Consents {
   }
 
   return {
-    async question(channel, file, key) {
+    async question(channel, file, job) {
       const id = randomUUID();
-      const [, job] = /^([0-9a-f]{6}):/.exec(key) ?? [];
       const action = ACTION_NAMES.find((name) => file.name.endsWith(`.${name}`));
       const isTranscript = job !== undefined && action !== undefined;
       const offer: Offer = { channel, name: file.name, ...(isTranscript ? { job, action } : { file }) };

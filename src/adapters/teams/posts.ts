@@ -48,6 +48,13 @@ interface Target {
   readonly answers?: string;
 }
 
+interface SentFile {
+  readonly file: OutputFile;
+  readonly jobId: string | undefined;
+  /** Whose OneDrive takes it, in a chat. */
+  readonly user: string;
+}
+
 const KEPT_MS = 14 * 86_400_000;
 
 export function createPosts(parts: PostsParts): Posts {
@@ -143,9 +150,10 @@ export function createPosts(parts: PostsParts): Posts {
   }
 
   /** Into the files of the conversation, or, where Earshot may not put any there, as text. */
-  async function fileMessage(target: Target, file: OutputFile, key: string, user: string): Promise<Partial<Activity>> {
+  async function fileMessage(target: Target, sent: SentFile, key: string): Promise<Partial<Activity>> {
     const { channel, sort } = target;
-    if (sort === "personal") return parts.consents().question(channel, file, key);
+    const { file, user } = sent;
+    if (sort === "personal") return parts.consents().question(channel, file, sent.jobId);
     try {
       const { webUrl, name } = await uploaded(channel, sort, file, user);
       return fileCard(key, fileIsThere(name), name, webUrl);
@@ -171,9 +179,11 @@ export function createPosts(parts: PostsParts): Posts {
     async reply(place, reply, { key, editId, mayExist }) {
       const target = await targetOf(place);
       const { message, files } = draw(reply, key);
+      // What comes with words is a file of its own; the others are a transcript's, which can be made again.
+      const [jobId] = reply.kind === "words" ? [] : key.split(":");
       const sendFile = async (file: OutputFile, fileKey: string) =>
         (mayExist ? await find(target, fileKey) : undefined) ??
-        post(target, await fileMessage(target, file, fileKey, place.user), fileKey);
+        post(target, await fileMessage(target, { file, jobId, user: place.user }, fileKey), fileKey);
       const [first] = files;
       if (message === undefined && first !== undefined) return sendFile(first, key);
 
