@@ -12,9 +12,11 @@ export async function startTeamsRig(
     readonly listens?: boolean;
     readonly listener?: Partial<Listener>;
     readonly double?: TeamsDoubleOptions;
+    /** By several tests, of which the last one closes it. */
+    readonly isShared?: boolean;
   } = {},
 ) {
-  const { listens = true, listener: own, double: doubleOptions, ...teamsOptions } = options;
+  const { listens = true, listener: own, double: doubleOptions, isShared: _isShared, ...teamsOptions } = options;
   const double = await startTeamsDouble(doubleOptions);
   const { told, listener } = notedListener(own);
   const observed: GatewayEvent[] = [];
@@ -36,12 +38,13 @@ export async function startTeamsRig(
   double.useEndpoint(`${url}/api/messages`);
   const stop = new AbortController();
   if (listens) await platform.listen(listener, stop.signal);
-  onTestFinished(async () => {
+  const close = async () => {
     stop.abort();
     await web.close();
     await double.close();
-  });
-  return { double, platform, told, observed, listener, notes, stop, url };
+  };
+  if (!options.isShared) onTestFinished(close);
+  return { double, platform, told, observed, listener, notes, stop, url, close };
 }
 
 export const eventually = (check: () => unknown, timeout = 10_000) => vi.waitFor(check, { timeout, interval: 10 });

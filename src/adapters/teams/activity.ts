@@ -44,7 +44,18 @@ export function readActivity(body: unknown): Activity {
   }
   if (!TYPE.test(needed.type ?? "")) throw new BadActivity("The activity is of no known type.");
   if (needed.channelId !== "msteams") throw new BadActivity("The activity is not of Teams.");
-  return { ...told, conversation } as unknown as Activity;
+  const words = Object.fromEntries(WORDS.map((name) => [name, text(told[name])]));
+  const people = { from: person(told["from"]), recipient: person(told["recipient"]) };
+  return { ...told, ...words, ...people, conversation } as unknown as Activity;
+}
+
+/** Whatever else is said there is none of these. */
+const WORDS = ["id", "text", "name", "replyToId", "action"] as const;
+
+function person(value: unknown): Json {
+  const { id, name, aadObjectId } = record(value);
+  const user = text(aadObjectId);
+  return { id: text(id), name: text(name) ?? "", ...(user === undefined ? {} : { aadObjectId: user }) };
 }
 
 /** The tenants that an activity names, each once. */
@@ -52,7 +63,6 @@ export function tenantsOf(activity: Activity): readonly string[] {
   const named = [
     text(record(record(activity.channelData)["tenant"])["id"]),
     text(record(activity.conversation)["tenantId"]),
-    text(record(activity.from)["tenantId"]),
   ];
   return [...new Set(named.filter((tenant) => tenant !== undefined))];
 }
