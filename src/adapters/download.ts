@@ -25,11 +25,16 @@ export interface DownloadOptions {
   readonly credentials?: Readonly<Record<string, string>>;
   /** Looks at the content type of an answer with 200, and throws what it means instead. */
   readonly checkType?: (contentType: string) => void;
-  /** Asks for the file's link anew, where a link lasts for a while only: one that ran out in the middle goes on with it. */
-  readonly freshUrl?: () => Promise<string>;
+  /** Asks anew for a link or credentials that last for a while only: what ran out in the middle goes on with them. */
+  readonly fresh?: () => Promise<FileLink>;
   /** The longest silence, and the longest download. */
   readonly idleMs?: number;
   readonly overallMs?: number;
+}
+
+export interface FileLink {
+  readonly url: string;
+  readonly credentials?: DownloadOptions["credentials"];
 }
 
 const MOST_REDIRECTS = 3;
@@ -65,16 +70,17 @@ interface Begun {
 }
 
 async function received(url: URL, part: string, options: DownloadOptions): Promise<void> {
-  let at = url;
+  let link = { url, options };
   let begun: Begun | undefined;
   for (let resumes = 0; ; resumes++) {
     let response: IncomingMessage;
     try {
-      response = await request(at, options, begun);
+      response = await request(link.url, link.options, begun);
     } catch (error) {
-      if (begun === undefined || options.freshUrl === undefined || !hasRunOut(error) || at !== url) throw error;
-      at = new URL(await options.freshUrl());
-      response = await request(at, options, begun);
+      if (begun === undefined || options.fresh === undefined || !hasRunOut(error)) throw error;
+      const { url: again, credentials = {} } = await options.fresh();
+      link = { url: new URL(again), options: { ...options, credentials } };
+      response = await request(link.url, link.options, begun);
     }
     const isRest = response.statusCode === 206 && begun !== undefined;
     const { headers } = response;

@@ -1,6 +1,7 @@
 // Calls of Microsoft Graph: typed by the caller, patient with short waits that Graph asks for, bounded in everything.
 import { setTimeout as wait } from "node:timers/promises";
 import { PlatformError } from "../../../core/errors.ts";
+import type { FileLink } from "../../download.ts";
 import type { GraphHosts } from "./clouds.ts";
 import { type Doing, refusal, unanswered } from "./errors.ts";
 import type { GraphPath } from "./path.ts";
@@ -28,7 +29,7 @@ export interface Graph {
   /** Every item of a collection, page after page. */
   list<Item>(call: GraphCall): AsyncGenerator<Item, void, undefined>;
   /** Where content lies behind a path, and what Graph alone may be sent along: for the guarded download. */
-  content(path: GraphPath): Promise<{ readonly url: string; readonly credentials: Readonly<Record<string, string>> }>;
+  content(path: GraphPath): Promise<FileLink>;
 }
 
 export interface GraphClientParts {

@@ -10,6 +10,7 @@ import { downloadMedia } from "./media.ts";
 import { createLedger } from "./meetings/ledger.ts";
 import { createMeetingWatch } from "./meetings/watch.ts";
 import { createMessages } from "./messages.ts";
+import { ownersOf } from "./owners.ts";
 import { createRights } from "./rights.ts";
 import { createTokens } from "./tokens.ts";
 import { createUploads } from "./uploads.ts";
@@ -148,6 +149,8 @@ export interface TeamsGraph {
   userFile(user: string, item: string): Promise<MessageFile | undefined>;
   /** This app's own messages among the newest 50 there, newest first. @throws PlatformError forbidden, … */
   ownMessages(at: ThreadAt): Promise<readonly OwnMessage[]>;
+  /** User ids of a team's owners; none where Earshot may not see its members. */
+  owners(team: string): Promise<readonly string[]>;
   /** @param source a DriveSource or a MeetingRecordingSource, as it stood in the job. @throws as `Platform.download` */
   download(
     recording: { readonly name: string; readonly source: Readonly<Record<string, string>> },
@@ -178,7 +181,13 @@ export function createGraph(options: GraphOptions): TeamsGraph {
   const { tenant, appId, notes, publicUrl, meetings, maxBytes, now } = options;
   const { observe = () => {}, warn = () => {} } = options;
   const hosts = hostsOf(options.cloud, options.hosts);
-  const tokens = createTokens({ tenant, appId, appPassword: options.appPassword, hosts });
+  const tokens = createTokens({
+    tenant,
+    appId,
+    appPassword: options.appPassword,
+    hosts,
+    scope: `${hosts.graph}/.default`,
+  });
   const graph = createGraphClient({ hosts, tokens, now });
   const folders = createFolders(graph, now);
   const messages = createMessages({ graph, hosts, rights: createRights(graph, folders), appId });
@@ -200,6 +209,7 @@ export function createGraph(options: GraphOptions): TeamsGraph {
     files: messages.files,
     userFile: messages.userFile,
     ownMessages: messages.ownMessages,
+    owners: (team) => ownersOf(team, graph),
     download: (recording, toPath, signal) => downloadMedia(recording, toPath, signal, { graph, hosts, maxBytes }),
     upload: uploads.upload,
     removeUpload: uploads.remove,

@@ -1,6 +1,6 @@
 // The bytes of recordings: files in SharePoint and OneDrive by a link that is asked for each time, meetings from Graph itself.
 import { PlatformError } from "../../../core/errors.ts";
-import { type DownloadOptions, downloadFile } from "../../download.ts";
+import { type DownloadOptions, downloadFile, type FileLink } from "../../download.ts";
 import type { Graph } from "./client.ts";
 import type { GraphHosts } from "./clouds.ts";
 import type { DriveItem } from "./drive-items.ts";
@@ -31,17 +31,15 @@ export async function downloadMedia(
   const bounds = { name, maxBytes, signal };
   switch (source["from"]) {
     case "drive": {
-      const link = () => linkOf(source["drive"] ?? "", source["item"] ?? "", { graph, signal });
-      return fetched(await link(), toPath, { ...bounds, origins: hosts.files, freshUrl: link }, LINK_REFUSED);
+      const fresh = () => linkOf(source["drive"] ?? "", source["item"] ?? "", { graph, signal });
+      return fetched(toPath, { ...bounds, origins: hosts.files, fresh }, LINK_REFUSED);
     }
     case "meeting": {
       const { organizer = "", meeting = "", recording = "" } = source;
-      const { url, credentials } = await graph.content(
-        path`/users/${organizer}/onlineMeetings/${meeting}/recordings/${recording}/content`,
-      );
+      const content = path`/users/${organizer}/onlineMeetings/${meeting}/recordings/${recording}/content`;
       // Graph may send on to where the file lies: the download keeps the token to Graph's own host.
       const origins = [new URL(hosts.graph).origin, ...hosts.files];
-      return fetched(url, toPath, { ...bounds, origins, credentials }, MEETING_REFUSED);
+      return fetched(toPath, { ...bounds, origins, fresh: () => graph.content(content) }, MEETING_REFUSED);
     }
     default:
       throw new PlatformError("rejected", "A recording of Teams that no version of Earshot knows how to fetch.");
@@ -52,7 +50,7 @@ async function linkOf(
   drive: string,
   item: string,
   { graph, signal }: Pick<MediaParts, "graph"> & { readonly signal: AbortSignal },
-): Promise<string> {
+): Promise<FileLink> {
   const told = await graph.get<DriveItem>({
     path: path`/drives/${drive}/items/${item}`,
     query: { $select: "id,size,@microsoft.graph.downloadUrl" },
@@ -63,7 +61,7 @@ async function linkOf(
   const url = told["@microsoft.graph.downloadUrl"];
   // Files under a policy, such as a virus that was found in them, have none.
   if (url === undefined) throw new PlatformError("forbidden", "Microsoft keeps the file from downloads.");
-  return url;
+  return { url };
 }
 
 type Refused = (error: PlatformError) => PlatformError;
@@ -79,9 +77,14 @@ const MEETING_REFUSED: Refused = (cause) =>
     { cause },
   );
 
-async function fetched(url: string, toPath: string, options: DownloadOptions, asRefused: Refused): Promise<void> {
+async function fetched(
+  toPath: string,
+  options: DownloadOptions & { readonly fresh: () => Promise<FileLink> },
+  asRefused: Refused,
+): Promise<void> {
+  const { url, credentials } = await options.fresh();
   try {
-    await downloadFile(url, toPath, options);
+    await downloadFile(url, toPath, { ...options, ...(credentials === undefined ? {} : { credentials }) });
   } catch (error) {
     throw isRefused(error, "forbidden") ? asRefused(error) : error;
   }

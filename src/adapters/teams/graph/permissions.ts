@@ -3,6 +3,7 @@
 export const CHANNEL_READ = "ChannelMessage.Read.Group (in the app's manifest, for the team)";
 export const CHAT_READ = "ChatMessage.Read.Chat (in the app's manifest, for the chat)";
 export const MEMBERS_READ = "ChatMember.Read.Chat (in the app's manifest, for the chat)";
+export const TEAM_MEMBERS_READ = "TeamMember.Read.Group (in the app's manifest, for the team)";
 export const FILES_READ = "Files.Read.All or Sites.Selected (an application permission)";
 export const FILES_WRITE =
   "Files.ReadWrite.All, or Sites.Selected with write for the team's site (an application permission)";

@@ -1,4 +1,4 @@
-// The app's own tokens for Graph, by client credentials through msal, which keeps them until shortly before their end.
+// The app's own tokens, by client credentials through msal, which keeps them until shortly before their end.
 import { AuthError, ConfidentialClientApplication, type INetworkModule } from "@azure/msal-node";
 import { PlatformError } from "../../../core/errors.ts";
 import type { GraphHosts } from "./clouds.ts";
@@ -13,7 +13,9 @@ export interface TokenOptions {
   readonly tenant: string;
   readonly appId: string;
   readonly appPassword: string;
-  readonly hosts: GraphHosts;
+  readonly hosts: Pick<GraphHosts, "login">;
+  /** Whose API the token is for, such as "https://graph.microsoft.com/.default". */
+  readonly scope: string;
 }
 
 const SIGN_IN_MS = 20_000;
@@ -31,7 +33,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   "900023": "TEAMS_TENANT_ID is no directory's id.",
 };
 
-export function createTokens({ tenant, appId, appPassword, hosts }: TokenOptions): Tokens {
+export function createTokens({ tenant, appId, appPassword, hosts, scope }: TokenOptions): Tokens {
   const login = new URL(hosts.login);
   const network = createNetwork(login);
   const client = new ConfidentialClientApplication({
@@ -44,7 +46,7 @@ export function createTokens({ tenant, appId, appPassword, hosts }: TokenOptions
     },
     system: { networkClient: network.module, disableInternalRetries: true },
   });
-  const scopes = [`${hosts.graph}/.default`];
+  const scopes = [scope];
   let asked: Promise<string> | undefined;
 
   async function acquire(isStale: boolean): Promise<string> {
@@ -70,7 +72,8 @@ export function createTokens({ tenant, appId, appPassword, hosts }: TokenOptions
 
 function asPlatformError(error: unknown): unknown {
   if (!(error instanceof AuthError)) return error;
-  const number = "errorNo" in error && typeof error.errorNo === "string" ? error.errorNo : "";
+  // A number in truth, whatever its type says.
+  const number = "errorNo" in error && error.errorNo !== undefined ? String(error.errorNo) : "";
   const remedy = REMEDIES[number] ?? "Check TEAMS_APP_ID, TEAMS_APP_PASSWORD and TEAMS_TENANT_ID.";
   const word = number === "" ? error.errorCode : `AADSTS${number}`;
   // msal's own error quotes what was sent: it is not passed on.
