@@ -200,9 +200,13 @@ export async function startGraphDouble(options: GraphDoubleOptions = {}) {
     signIns: () => signIns,
     /** Tokens that are out are refused from now on. */
     revokeTokens: () => tokens.clear(),
-    /** The next calls whose "METHOD /path?query" fits are answered so. */
-    fail(pattern: RegExp, reply: Fault["answer"], times = 1): void {
-      faults.push({ pattern, left: times, answer: reply });
+    /** The next calls whose "METHOD /path?query" fits are answered so, until what is given back is called. */
+    fail(pattern: RegExp, reply: Fault["answer"], times = 1): () => void {
+      const fault = { pattern, left: times, answer: reply };
+      faults.push(fault);
+      return () => {
+        fault.left = 0;
+      };
     },
     throttle(pattern: RegExp, times: number, retryAfter = "0"): void {
       faults.push({ pattern, left: times, answer: refused(429, "TooManyRequests", { "retry-after": retryAfter }) });

@@ -379,6 +379,12 @@ export async function startTeamsDouble(options: TeamsDoubleOptions = {}) {
       return inThread(activity);
     },
 
+    /** "Transcribe" in the menu of a message. */
+    async menu(conversation: string, payload: Json): Promise<Json> {
+      const value = { commandId: "transcribe", commandContext: "message", messagePayload: payload };
+      return deliver(activityIn(conversation, { type: "invoke", name: "composeExtension/fetchTask", value }));
+    },
+
     mention: (text: string) => ({
       text: `<at>Earshot</at> ${text}`,
       entities: [{ type: "mention", text: "<at>Earshot</at>", mentioned: { id: BOT, name: "Earshot" } }],

@@ -11,6 +11,7 @@ import {
   type Asked,
   askedIn,
   attachmentsOf,
+  hasSentFiles,
   hasVoiceNote,
   isMentioned,
   mayHaveFiles,
@@ -165,6 +166,7 @@ export function createIncoming(parts: IncomingParts): Incoming {
         return isWorthIt ? parts.errands().take(activity) : undefined;
       }
       const own = await sent(activity, place);
+      if (own.length === 0 && hasSentFiles(attachments)) return say(place, sentences.noRecordingThere, "none");
       if (own.length === 0 && isAsked && activity.type === "message") return answer(activity, place, own);
       for (const recording of own) await take(recording);
       return undefined;

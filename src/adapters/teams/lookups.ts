@@ -17,7 +17,7 @@ export interface Lookups {
 
 export interface LookupsParts {
   readonly conversations: Conversations;
-  readonly graph: (Pick<TeamsGraph, "files"> & { owners?(team: string): Promise<readonly string[]> }) | undefined;
+  readonly graph: Pick<TeamsGraph, "files" | "owners"> | undefined;
   readonly tenant: string;
   readonly now: () => number;
 }
@@ -54,7 +54,7 @@ export function createLookups({ conversations, graph, tenant, now }: LookupsPart
     const known = owners.get(team);
     if (known !== undefined && known.atMs > now() - REMEMBERED_MS) return known.users;
     // Nobody becomes an administrator by Microsoft's silence.
-    const users = (await graph?.owners?.(team).catch(() => [])) ?? [];
+    const users = (await graph?.owners(team).catch(() => [])) ?? [];
     owners.delete(team);
     owners.set(team, { users, atMs: now() });
     const [oldest] = owners.keys();

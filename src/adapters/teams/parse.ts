@@ -31,6 +31,11 @@ export function sentFilesOf(attachments: readonly Json[], place: Place, sender: 
   });
 }
 
+/** Files came to the bot itself, of whatever kind. */
+export function hasSentFiles(attachments: readonly Json[]): boolean {
+  return attachments.some(({ contentType }) => contentType === DOWNLOAD);
+}
+
 /** A file in the OneDrive of the one who sent it to the bot. */
 export function personalFile(
   { file, name, kind, sender }: { file: string; name: string; kind: "audio" | "video"; sender: string | undefined },

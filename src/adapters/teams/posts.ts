@@ -149,6 +149,17 @@ export function createPosts(parts: PostsParts): Posts {
     return id;
   }
 
+  async function postOnce(target: Target, message: Partial<Activity>, key: string, mayExist: boolean): Promise<string> {
+    const earlier = mayExist ? await find(target, key) : undefined;
+    try {
+      if (earlier !== undefined) return await edit(earlier, message);
+    } catch (error) {
+      // Somebody deleted it since: what is to be said now is said anew.
+      if (!(error instanceof PlatformError && error.code === "gone")) throw error;
+    }
+    return post(target, message, key);
+  }
+
   /** Into the files of the conversation, or, where Earshot may not put any there, as text. */
   async function fileMessage(target: Target, sent: SentFile, key: string): Promise<Partial<Activity>> {
     const { channel, sort } = target;
@@ -187,8 +198,10 @@ export function createPosts(parts: PostsParts): Posts {
       const [first] = files;
       if (message === undefined && first !== undefined) return sendFile(first, key);
 
-      const earlier = editId ?? (mayExist ? await find(target, key) : undefined);
-      const id = earlier === undefined ? await post(target, message ?? {}, key) : await edit(earlier, message ?? {});
+      const id =
+        editId === undefined
+          ? await postOnce(target, message ?? {}, key, mayExist === true)
+          : await edit(editId, message ?? {});
       for (const file of files) await sendFile(file, `${key}:${file.name}`);
       return id;
     },

@@ -16,7 +16,7 @@ const STS = `https://sts.windows.net/${TENANT}/`;
 const V2 = `https://login.microsoftonline.com/${TENANT}/v2.0`;
 
 /** Each from a good token by one change. */
-const BAD_TOKENS: readonly (readonly [what: string, claims: Claims | (() => Claims), how?: How])[] = [
+const BAD_TOKENS: readonly [what: string, claims: Claims | (() => Claims), how?: How][] = [
   ["signed with a key that nobody published", {}, { key: "unknown" }],
   ["signed with another key under the published one's id", {}, { key: "stolen name" }],
   ["signed with the key of another channel", {}, { key: "other channel" }],
@@ -33,7 +33,7 @@ const BAD_TOKENS: readonly (readonly [what: string, claims: Claims | (() => Clai
   ["that is not valid yet", () => ({ nbf: seconds() + 900 })],
   ["for another bot", { aud: OTHER }],
   ["for nobody", { aud: undefined }],
-  ["for this bot and another", (() => ({})) as () => Claims],
+  ["for this bot and another", {}],
   ["of no issuer", { iss: undefined }],
   ["of another issuer", { iss: "https://api.botframework.example" }],
   ["as if of the emulator", { iss: STS, ver: "1.0", tid: TENANT }],
@@ -76,9 +76,10 @@ describe("/api/messages", () => {
   });
 
   it.each(BAD_TOKENS)("answers 401 to a token %s", async (what, claims, how) => {
-    const more = what === "for this bot and another" ? { aud: [double.app.id, OTHER] } : claims;
+    const told = typeof claims === "function" ? claims() : claims;
+    const more = what === "for this bot and another" ? { aud: [double.app.id, OTHER] } : told;
     const before = rig.told.invocations.length;
-    expect(await status(say(), double.token(typeof more === "function" ? more() : more, how))).toBe(401);
+    expect(await status(say(), double.token(more, how))).toBe(401);
     expect(rig.told.invocations).toHaveLength(before);
     await expectAlive();
   });
