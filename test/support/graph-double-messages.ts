@@ -93,5 +93,14 @@ function paged(all: readonly Member[], url: URL): Answer {
 }
 
 function newest(all: readonly Json[], url: URL): Answer {
-  return { body: { value: all.toReversed().slice(0, Number(url.searchParams.get("$top") ?? 20)) } };
+  const top = Math.min(Number(url.searchParams.get("$top") ?? 20), 50);
+  const from = Number(url.searchParams.get("$skiptoken") ?? 0);
+  const next = new URL(url);
+  next.searchParams.set("$skiptoken", String(from + top));
+  return {
+    body: {
+      value: all.toReversed().slice(from, from + top),
+      ...(from + top < all.length ? { "@odata.nextLink": next.href } : {}),
+    },
+  };
 }

@@ -30,6 +30,7 @@ export interface Posted {
   readonly answers: string | undefined;
   isDeleted: boolean;
   edits: number;
+  readonly atMs: number;
 }
 
 export interface ConnectorCall {
@@ -113,6 +114,7 @@ export async function startTeamsDouble(options: TeamsDoubleOptions = {}) {
           answers: activity,
           isDeleted: false,
           edits: 0,
+          atMs: now(),
         };
         posted.push(post);
         tellGraph(post);
@@ -139,8 +141,9 @@ export async function startTeamsDouble(options: TeamsDoubleOptions = {}) {
     const own = posted.filter((each) => each.isBot && each.conversation === conversation && each.id !== root);
     graph.setSent(
       where,
-      own.map(({ id, activity }) => ({
+      own.map(({ id, activity, atMs }) => ({
         id,
+        createdDateTime: new Date(atMs).toISOString(),
         from: { application: { id: APP } },
         attachments: ((activity["attachments"] ?? []) as Json[]).map(({ contentType, content }) => ({
           contentType,
@@ -280,6 +283,7 @@ export async function startTeamsDouble(options: TeamsDoubleOptions = {}) {
       answers: undefined,
       isDeleted: false,
       edits: 0,
+      atMs: now(),
     };
     posted.push(post);
     return post;

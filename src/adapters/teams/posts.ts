@@ -55,6 +55,8 @@ interface SentFile {
   readonly user: string;
 }
 
+/** How far this machine's clock may be ahead of Microsoft's. */
+const CLOCK_MS = 300_000;
 const KEPT_MS = 14 * 86_400_000;
 
 export function createPosts(parts: PostsParts): Posts {
@@ -101,7 +103,7 @@ export function createPosts(parts: PostsParts): Posts {
 
   /** Written down before and after, so that a later attempt knows what became of this one. */
   async function post(target: Target, message: Partial<Activity>, key: string): Promise<string> {
-    await notes.put(noteOf(key), { at: target.channel });
+    await notes.put(noteOf(key), { sinceMs: parts.now() });
     try {
       const id = await deliver(target, message);
       await notes.put(noteOf(key), { id });
@@ -119,7 +121,8 @@ export function createPosts(parts: PostsParts): Posts {
     if ("id" in note && typeof note.id === "string") return note.id;
     // It died between the call and its answer: only Graph can tell, where Earshot may read the conversation.
     try {
-      return await findInConversation(target, key);
+      const sinceMs = "sinceMs" in note && typeof note.sinceMs === "number" ? note.sinceMs - CLOCK_MS : undefined;
+      return await findInConversation(target, key, sinceMs);
     } catch (error) {
       if (!(error instanceof PlatformError) || error.code === "rate_limited" || error.code === "unavailable")
         throw error;
@@ -127,7 +130,11 @@ export function createPosts(parts: PostsParts): Posts {
     }
   }
 
-  async function findInConversation({ channel, sort, thread }: Target, key: string): Promise<string | undefined> {
+  async function findInConversation(
+    { channel, sort, thread }: Target,
+    key: string,
+    sinceMs: number | undefined,
+  ): Promise<string | undefined> {
     if (graph === undefined || sort === "personal") return undefined;
     const group = sort === "channel" ? await conversations.groupOf(channel) : undefined;
     if (sort === "channel" && (group === undefined || thread === undefined)) return undefined;
@@ -135,7 +142,7 @@ export function createPosts(parts: PostsParts): Posts {
       sort === "channel"
         ? ({ kind: "channel", team: group ?? "", channel, root: thread ?? "" } as const)
         : ({ kind: "chat", chat: channel } as const);
-    const found = (await graph.ownMessages(at)).find(({ cards }) => cards.some((card) => keyOf(card) === key));
+    const found = (await graph.ownMessages(at, sinceMs)).find(({ cards }) => cards.some((card) => keyOf(card) === key));
     if (found === undefined) return undefined;
     const conversation = thread === undefined ? channel : threadOf(channel, thread);
     return messageId({ conversation, message: found.id });

@@ -1,14 +1,16 @@
 // A meeting's recording, from Microsoft's notification to its subtitles in the meeting's chat: real botbuilder, msal,
 // SQLite, ffmpeg and the demo model; also when the gateway was down while it arrived.
 import { execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, onTestFinished, vi } from "vitest";
 import { createLocalTranscriber } from "../../../src/inference/local-transcriber.ts";
 import { MEETING, PERSON, startTeamsDouble, TENANT } from "../../support/teams-double.ts";
-import { freePort, startTeamsGateway } from "../../support/teams-gateway.ts";
+import { startTeamsGateway } from "../../support/teams-gateway.ts";
 import { eventually } from "../../support/teams-rig.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
@@ -21,9 +23,12 @@ it("a meeting's recording is transcribed into its chat by itself, also when the 
   const { graph } = double;
   const data = await mkdtemp(join(tmpdir(), "earshot-teams-meeting-"));
   const transcriber = createLocalTranscriber({ device: "cpu", threads: 1 });
+  // An address that stays the same over the restart, as a proxy's does.
   const port = await freePort();
+  const warned: string[] = [];
   const options = { port, publicUrl: `http://127.0.0.1:${port}`, meetings: { kind: "tenant" } } as const;
-  const start = () => startTeamsGateway(double, data, transcriber, options);
+  const warn = (sentence: string) => void warned.push(sentence);
+  const start = () => startTeamsGateway(double, data, transcriber, { ...options, warn });
   let gateway = await start();
   onTestFinished(async () => {
     await gateway.stop(0);
@@ -94,9 +99,18 @@ it("a meeting's recording is transcribed into its chat by itself, also when the 
   );
   expect(answers()).toHaveLength(3);
   expect(graph.callsOf(/download\.aspx/).every(({ authorization }) => authorization === undefined)).toBe(true);
-  expect(gateway.warned).toEqual([]);
+  expect(warned).toEqual([]);
   expect(gateway.observed.filter(({ kind }) => kind === "unexpected")).toEqual([]);
 });
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = probe.address() as AddressInfo;
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
 
 interface ShownCard {
   readonly content: { readonly actions: readonly { readonly title: string; readonly data: Record<string, unknown> }[] };

@@ -147,8 +147,8 @@ export interface TeamsGraph {
    * @param user who sent it: the file lies in this person's OneDrive
    */
   userFile(user: string, item: string): Promise<MessageFile | undefined>;
-  /** This app's own messages among the newest 50 there, newest first. @throws PlatformError forbidden, … */
-  ownMessages(at: ThreadAt): Promise<readonly OwnMessage[]>;
+  /** This app's own messages there, newest first: among the newest 50, or back to `sinceMs`. @throws PlatformError forbidden, … */
+  ownMessages(at: ThreadAt, sinceMs?: number): Promise<readonly OwnMessage[]>;
   /** User ids of a team's owners; none where Earshot may not see its members. */
   owners(team: string): Promise<readonly string[]>;
   /** @param source a DriveSource or a MeetingRecordingSource, as it stood in the job. @throws as `Platform.download` */

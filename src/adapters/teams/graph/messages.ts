@@ -14,6 +14,7 @@ import type { Rights } from "./rights.ts";
 /** Ref: Microsoft Graph, "chatMessage resource type" */
 interface ChatMessage {
   readonly id?: string;
+  readonly createdDateTime?: string | null;
   readonly from?: IdentitySet | null;
   readonly attachments?: readonly Attachment[] | null;
 }
@@ -34,7 +35,9 @@ export interface MessageParts {
 }
 
 const CARD = "application/vnd.microsoft.card.adaptive";
-const LOOK_BACK = "50";
+/** Ref: Microsoft Graph, "List messages in a chat": up to 50 a page. */
+const PAGE = 50;
+const MOST_LOOKED = 1000;
 
 export function createMessages({ graph, hosts, rights, appId }: MessageParts) {
   async function resolved(link: string): Promise<DriveItem> {
@@ -89,22 +92,27 @@ export function createMessages({ graph, hosts, rights, appId }: MessageParts) {
       return mediaFileOf(told);
     },
 
-    async ownMessages(at: ThreadAt): Promise<readonly OwnMessage[]> {
+    async ownMessages(at: ThreadAt, sinceMs?: number): Promise<readonly OwnMessage[]> {
       const asked = {
         path:
           at.kind === "channel"
             ? path`/teams/${at.team}/channels/${at.channel}/messages/${at.root}/replies`
             : path`/chats/${at.chat}/messages`,
-        query: { $top: LOOK_BACK },
+        query: { $top: String(PAGE) },
         doing: "what Earshot posted",
         needs: at.kind === "channel" ? CHANNEL_READ : CHAT_READ,
       };
-      const { value = [] } = await graph.get<{ value?: readonly ChatMessage[] }>(asked);
-      return value.flatMap(({ id, from, attachments }) =>
-        id === undefined || from?.application?.id !== appId
-          ? []
-          : { id, cards: (attachments ?? []).flatMap((each) => (each.contentType === CARD && each.content) || []) },
-      );
+      const found: OwnMessage[] = [];
+      let looked = 0;
+      // Newest first, as far back as was asked for.
+      for await (const { id, from, attachments, createdDateTime } of graph.list<ChatMessage>(asked)) {
+        const isOlder = createdDateTime != null && Date.parse(createdDateTime) < (sinceMs ?? 0);
+        if (isOlder || ++looked > (sinceMs === undefined ? PAGE : MOST_LOOKED)) break;
+        if (id === undefined || from?.application?.id !== appId) continue;
+        const cards = (attachments ?? []).flatMap((each) => (each.contentType === CARD && each.content) || []);
+        found.push({ id, cards });
+      }
+      return found;
     },
   };
 }
