@@ -11,7 +11,7 @@ import { driveFileName, markedName } from "./file-name.ts";
 import type { Folders } from "./folders.ts";
 import type { FilesPlace, UploadedFile } from "./index.ts";
 import { type GraphPath, path } from "./path.ts";
-import { FILES_WRITE, MEMBERS_READ } from "./permissions.ts";
+import { FILES, MEMBERS_READ } from "./permissions.ts";
 import { quickXorHash } from "./quick-xor.ts";
 import { uploadInPieces } from "./upload-session.ts";
 
@@ -33,7 +33,7 @@ type Named = (name: string, action: "" | "content" | "createUploadSession") => G
 
 export function createUploads({ graph, hosts, folders, tenant, sleep = idle }: UploadParts) {
   async function write(at: Named, name: string, file: Content, behaviour: "fail" | "replace"): Promise<DriveItem> {
-    const asked = { doing: "an upload", needs: FILES_WRITE, signal: file.signal };
+    const asked = { doing: "an upload", needs: FILES, signal: file.signal };
     const { bytes, mimeType } = file;
     if (bytes.length > SMALL_BYTES) {
       const body = { item: { "@microsoft.graph.conflictBehavior": behaviour } };
@@ -95,7 +95,7 @@ export function createUploads({ graph, hosts, folders, tenant, sleep = idle }: U
         path: path`/drives/${drive}/items/${item}/invite`,
         body: { recipients, roles: ["read"], requireSignIn: true, sendInvitation: false },
         doing: "to share a file with a chat",
-        needs: FILES_WRITE,
+        needs: FILES,
         signal,
       });
     }
@@ -127,7 +127,7 @@ export function createUploads({ graph, hosts, folders, tenant, sleep = idle }: U
         await graph.delete({
           path: path`/drives/${drive}/items/${item}`,
           doing: "to delete a file",
-          needs: FILES_WRITE,
+          needs: FILES,
         });
       } catch (error) {
         if (!isRefused(error, "gone")) throw error;

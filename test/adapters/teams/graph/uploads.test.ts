@@ -90,15 +90,15 @@ describe("an upload", () => {
   });
 
   it.each([
-    ["Files.ReadWrite.All", CHANNEL, "Files.Read.All"],
-    ["Files.ReadWrite.All", CHAT, "Files.ReadWrite.All"],
-    ["ChatMember.Read.Chat", CHAT, "ChatMember.Read.Chat"],
-  ])("says that %s is missing, and leaves nothing behind", async (permission, place, named) => {
+    ["Files.ReadWrite.All", CHANNEL],
+    ["Files.ReadWrite.All", CHAT],
+    ["ChatMember.Read.Chat", CHAT],
+  ] as const)("says that %s is missing, and leaves nothing behind", async (permission, place) => {
     const { graph, double } = await startUploads();
     double.granted.delete(permission);
     await expect(graph.upload(place, FILE)).rejects.toMatchObject({
       code: "forbidden",
-      message: expect.stringContaining(named),
+      message: expect.stringContaining(permission),
     });
     expect(double.items.size).toBe(0);
   });
@@ -204,11 +204,10 @@ describe("file names", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary", maxLength: 300 }), (wished) => {
         const name = driveFileName(wished);
-        expect(name).toMatch(/^[^"*:<>?/\\|]{1,140}$/u);
-        expect(name.trim()).toBe(name);
-        expect(name).not.toMatch(/^\.|\.$/);
-        expect(Array.from(name).length).toBeLessThanOrEqual(130);
+        const isTaken = /^[^"*:<>?/\\|]{1,140}$/u.test(name) && !/^[\s.]|[\s.]$/.test(name);
+        return isTaken && Array.from(name).length <= 130;
       }),
+      { numRuns: 50 },
     );
   });
 
