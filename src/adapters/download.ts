@@ -113,7 +113,7 @@ async function stored(
     },
   });
   const file = createWriteStream(part, { flags: before > 0 ? "a" : "w", mode: 0o600 });
-  const closed = new Promise((resolve) => file.once("close", resolve));
+  const closed = new Promise<void>((resolve) => file.once("close", resolve));
   try {
     await pipeline(response, bounded, file, { signal });
   } catch (error) {
