@@ -101,24 +101,33 @@ export function createUploads({ graph, hosts, folders, tenant, sleep = idle }: U
     }
   }
 
+  async function putAt(place: FilesPlace, file: Content): Promise<UploadedFile> {
+    switch (place.kind) {
+      case "channel": {
+        const { drive, item } = await folders.ofChannel(place);
+        return uploaded(await put(inFolder(drive, item), file));
+      }
+      case "chat": {
+        // Asked first: a file that nobody may open then is not left behind.
+        const readers = await readersOf(place.chat, place.owner, file.signal);
+        const done = uploaded(await put(inDriveOf(place.owner), file));
+        await share(done, readers, file.signal);
+        return done;
+      }
+      default:
+        return place satisfies never;
+    }
+  }
+
   return {
     async upload(place: FilesPlace, { name, mimeType, content }: OutputFile, signal?: AbortSignal) {
       const bytes = new Uint8Array(Buffer.from(content));
-      const file: Content = { name: driveFileName(name), mimeType, bytes, signal };
-      switch (place.kind) {
-        case "channel": {
-          const { drive, item } = await folders.ofChannel(place);
-          return uploaded(await put(inFolder(drive, item), file));
-        }
-        case "chat": {
-          // Asked first: a file that nobody may open then is not left behind.
-          const readers = await readersOf(place.chat, place.owner, signal);
-          const done = uploaded(await put(inDriveOf(place.owner), file));
-          await share(done, readers, signal);
-          return done;
-        }
-        default:
-          return place satisfies never;
+      try {
+        return await putAt(place, { name: driveFileName(name), mimeType, bytes, signal });
+      } catch (error) {
+        // A channel whose files nobody has opened yet, a person without OneDrive, one that is full: no other try helps.
+        if (!isRefused(error, "gone", "rejected")) throw error;
+        throw new PlatformError("forbidden", `${error.message} There is no place for files.`, { cause: error });
       }
     },
 

@@ -416,6 +416,14 @@ describe("the subscription", () => {
     });
   });
 
+  it("says at once when the client secret has run out, and asks for no recording meanwhile", async () => {
+    const { startGateway, warned, double } = await startMeetings();
+    const { graph } = await startGateway({ appPassword: "run out" });
+    await graph.meetingSeen({ chat: CHAT, organizer: ANNA });
+    await eventually(() => expect(warned.some((sentence) => /TEAMS_APP_PASSWORD/.test(sentence))).toBe(true));
+    expect(double.callsOf(/v1.0|recordings|subscriptions/)).toEqual([]);
+  });
+
   it("cannot be made where Microsoft does not reach the gateway, and the sentence says so", async () => {
     const { double, startGateway, warned, pass } = await startMeetings();
     await startGateway({ publicUrl: "http://127.0.0.1:9" });

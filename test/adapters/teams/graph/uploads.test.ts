@@ -103,6 +103,17 @@ describe("an upload", () => {
     expect(double.items.size).toBe(0);
   });
 
+  it("is shown in the chat instead where there is no place for files", async () => {
+    const { graph, double } = await startUploads();
+    const nowhere = { ...CHANNEL, channel: "19:new@thread.tacv2" };
+    await expect(graph.upload(nowhere, FILE)).rejects.toMatchObject({ code: "forbidden" });
+    double.fail(/^PUT \/users/, refused(404, "ResourceNotFound"));
+    await expect(graph.upload(CHAT, FILE)).rejects.toMatchObject({
+      code: "forbidden",
+      message: expect.stringContaining("There is no place for files."),
+    });
+  });
+
   it("waits through a storm of 429s", async () => {
     const { graph, stored, double } = await startUploads();
     double.throttle(/^PUT/, 3);
@@ -150,7 +161,7 @@ describe("a large upload", () => {
   it("is given up and taken away when it cannot be finished", async () => {
     const { graph, stored, double } = await startUploads();
     double.fail(/^PUT \/upload/, refused(507, "insufficientStorage"));
-    await expect(graph.upload(CHANNEL, LARGE)).rejects.toMatchObject({ code: "rejected" });
+    await expect(graph.upload(CHANNEL, LARGE)).rejects.toMatchObject({ code: "forbidden" });
     expect(stored()).toEqual([]);
     expect(double.sessions.size).toBe(0);
   });
@@ -159,7 +170,7 @@ describe("a large upload", () => {
     const { graph, double } = await startUploads();
     for (const uploadUrl of ["https://evil.example/upload", "http://169.254.169.254/", "", 7]) {
       double.fail(/createUploadSession/, { body: { uploadUrl } });
-      await expect(graph.upload(CHANNEL, LARGE)).rejects.toMatchObject({ code: "rejected" });
+      await expect(graph.upload(CHANNEL, LARGE)).rejects.toThrow("none of its own");
     }
     expect(double.drives.pieces).toEqual([]);
   });
