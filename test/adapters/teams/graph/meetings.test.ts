@@ -12,7 +12,7 @@ const DAY = 24 * HOUR;
 const START = Date.parse("2026-11-25T08:00:00Z");
 
 async function startMeetings(options: Parameters<typeof startGraphRig>[0] = {}) {
-  const rig = await startGraphRig({ startMs: START, ...options });
+  const rig = await startGraphRig({ startMs: START, isOnDisk: true, ...options });
   const { double } = rig;
   const subscribed = () => eventually(() => expect(double.live()).toHaveLength(1));
   const heardIds = () => rig.heard.map(({ id }) => id);
