@@ -168,6 +168,27 @@ export interface JobQueue {
   latest(scope: Scope): Promise<Recording | undefined>;
 }
 
+/**
+ * What the adapter of one platform keeps across restarts, under keys of its own, such as "conversation:19:abc": JSON
+ * values. No text of transcripts: that is the transcript store's, which forgets when it is told to.
+ */
+export interface PlatformNotes {
+  /** undefined: there is none. Whoever reads a note checks its shape: another version may have written it. */
+  get(key: string): Promise<unknown>;
+  put(key: string, value: unknown): Promise<void>;
+  /** True for one caller only. */
+  remove(key: string): Promise<boolean>;
+  /** Those whose key begins with `prefix`, in the order of their keys. */
+  list(prefix: string): Promise<readonly PlatformNote[]>;
+}
+
+export interface PlatformNote {
+  readonly key: string;
+  readonly value: unknown;
+  /** When it was last written, in ms since 1970. */
+  readonly atMs: number;
+}
+
 export interface SettingsStore {
   workspace(scope: Pick<Scope, "platform" | "workspace">): Promise<Partial<Settings>>;
   channel(scope: Scope): Promise<Partial<Settings>>;
