@@ -1,21 +1,14 @@
 // The composition root: the one place that names concrete parts. Starts them, and stops them in reverse order.
-import { mkdir, readdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createDiscord } from "./adapters/discord/index.ts";
 import type { ChatBody } from "./adapters/playground/chat-log.ts";
 import { createPlayground } from "./adapters/playground/index.ts";
 import { createSlack } from "./adapters/slack/index.ts";
 import type { Config } from "./config.ts";
-import { createCommands } from "./core/commands.ts";
-import { createIntake } from "./core/intake.ts";
-import { createListener } from "./core/listener.ts";
-import { createPace } from "./core/pace.ts";
+import { createGateway, discardLeftovers } from "./core/gateway.ts";
 import type { Engine, Observe, Platform, PromptTokens } from "./core/ports.ts";
-import { createPress } from "./core/press.ts";
 import type { PlatformName } from "./core/recording.ts";
-import { discardMedia, runJob } from "./core/run-job.ts";
-import { createStatusBoard } from "./core/status-board.ts";
-import { createWorker } from "./core/worker.ts";
 import { fetchModel } from "./fetch-model.ts";
 import { catalogModels } from "./inference/catalog.ts";
 import { createLocalTranscriber } from "./inference/local-transcriber.ts";
@@ -75,10 +68,13 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
 
   const database = openDatabase(databasePath(data), { now });
   stops.push(() => database.close());
-  const queue = createQueue(database);
-  const settings = createSettingsStore(database);
-  const glossary = createGlossaryStore(database);
-  const transcripts = createTranscriptStore(database);
+  const stores = {
+    queue: createQueue(database),
+    settings: createSettingsStore(database),
+    glossary: createGlossaryStore(database),
+    transcripts: createTranscriptStore(database),
+  };
+  const { queue, transcripts } = stores;
 
   const metrics = createMetrics(queue);
   const tally = createTally(now);
@@ -133,73 +129,37 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   const slack = config.slack && createSlack({ ...revealed(config.slack), maxBytes: limits.bytes, observe, now });
   if (slack) platforms.set("slack", slack.platform);
 
-  const tokens = tokensByModel(config);
-  const status = createStatusBoard({ queue, platform, now });
-  stops.push(() => status.close());
-  const pace = createPace();
-  const worker = createWorker({
+  const gateway = createGateway({
+    ...stores,
     name: `gateway-${process.pid}`,
-    queue,
-    run: (job, signal) =>
-      runJob(
-        job,
-        {
-          queue,
-          platform,
-          transcriber,
-          transcripts,
-          settings,
-          glossary,
-          tokens,
-          model: config.model,
-          status,
-          pace,
-          folder,
-          limits,
-          now,
-        },
-        signal,
-      ),
-    status,
-    discard: (jobId) => discardMedia(jobId, folder),
+    transcriber,
+    tokens: tokensByModel(config),
+    platform,
+    models,
+    model: config.model,
+    cloudPricePerMinute: config.cloudPricePerMinute,
+    folder,
+    limits,
     lanes: ["short", "any"],
     leaseMs: LEASE_MS,
     observe,
     now,
     random: Math.random,
   });
-  const intake = createIntake({ queue, settings, status, limits, wake: worker.wake, observe });
-  const press = createPress({ queue, transcripts, settings, intake, status, wake: worker.wake });
-  const { cloudPricePerMinute } = config;
-  const commands = createCommands({
-    queue,
-    settings,
-    glossary,
-    transcripts,
-    intake,
-    tokens,
-    models,
-    cloudPricePerMinute,
-    now,
-  });
-  const listener = createListener({ intake, commands, press, queue, settings, glossary, transcripts, tokens });
 
-  await discardLeftovers(folder, async (jobId) => {
-    const state = (await queue.get(jobId))?.state;
-    return state === "queued" || state === "running";
-  });
+  await discardLeftovers(folder, queue);
   const expire = () =>
     transcripts.expire(now()).catch((error: unknown) => observe({ kind: "unexpected", where: "retention", error }));
   await expire();
   const expiry = setInterval(expire, EXPIRE_EVERY_MS);
   stops.push(() => clearInterval(expiry));
 
-  // Platforms are let go last: what the worker finishes within its grace can still be answered.
+  // Platforms are let go last: what the gateway finishes within its grace can still be answered.
   const listening = new AbortController();
   stops.push(() => listening.abort());
-  worker.start();
-  stops.push(() => worker.stop(GRACE_MS));
-  for (const one of platforms.values()) await one.listen(listener, listening.signal);
+  gateway.start();
+  stops.push(() => gateway.stop(GRACE_MS));
+  for (const one of platforms.values()) await one.listen(gateway.listener, listening.signal);
 
   const server = await startServer({
     host: config.host,
@@ -234,12 +194,4 @@ function tokensByModel(config: Config): (model: string) => PromptTokens {
     }
     return tokens;
   };
-}
-
-/** Recordings of jobs that are no more, such as after a crash between the answer and the deletion. */
-async function discardLeftovers(folder: string, isWanted: (jobId: string) => Promise<boolean>): Promise<void> {
-  for (const file of await readdir(folder)) {
-    const jobId = file.split(".")[0] ?? "";
-    if (!(await isWanted(jobId))) await discardMedia(jobId, folder);
-  }
 }

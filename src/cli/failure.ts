@@ -1,4 +1,4 @@
-// How an error reads on the terminal.
+// How an error reads on the terminal, and whether it ends the command.
 import process from "node:process";
 import { ConfigError, InferenceError, PlatformError, UserError } from "../core/errors.ts";
 import type { Io } from "./io.ts";
@@ -19,4 +19,11 @@ export function describeFailure(error: unknown, env: Io["env"]): string {
     `This is a bug in Earshot (${message.split("\n")[0]}): run the command again with EARSHOT_DEBUG=1 ` +
     `and report what it prints, with Node ${process.version} on ${process.platform} ${process.arch}.`
   );
+}
+
+/** Whether the next recording may do better. */
+export function concernsOneFile(error: unknown): boolean {
+  if (error instanceof UserError) return error.code !== "prompt_too_long" && error.code !== "unsupported_language";
+  if (error instanceof InferenceError) return error.code === "out_of_memory" || error.code === "child_died";
+  return true;
 }

@@ -1,4 +1,5 @@
 // The lines of --json-lines: one JSON object each, for programs. Segments have openai/whisper's field names.
+import { InferenceError, UserError } from "../core/errors.ts";
 import type { Segment } from "../core/transcript.ts";
 
 export type JsonLine =
@@ -37,4 +38,9 @@ export function jsonLine(line: JsonLine): string {
     no_speech_prob: noSpeechProb,
     words,
   });
+}
+
+export function errorLine(file: string, error: unknown, message: string): JsonLine {
+  const code = error instanceof UserError || error instanceof InferenceError ? error.code : "bug";
+  return { type: "error", file, code, message };
 }

@@ -29,6 +29,7 @@ const track: Kind<number | "mix"> = {
 };
 
 const inOutput = group("Output");
+const inMany = group("Many recordings");
 const inModel = group("Model");
 const inLanguage = group("Language and prompt");
 const inDecoding = group("Decoding");
@@ -40,6 +41,7 @@ export const OPTIONS = {
     short: "o",
     kind: text("FOLDER", "a folder"),
     fallback: ".",
+    fallbackText: "this folder; beside each recording of a FOLDER, 'PATTERN' or @LIST",
     help: "folder for the files; made when missing",
   }),
   output_format: inOutput({
@@ -54,6 +56,12 @@ export const OPTIONS = {
     kind: flag,
     fallback: false,
     help: 'print each segment as a line of JSON and after each file a line with "type": "done", and nothing else',
+  }),
+
+  overwrite: inMany({
+    kind: flag,
+    fallback: false,
+    help: "transcribe again what has its files already; without it the same command goes on where an earlier one stopped",
   }),
 
   model: inModel({

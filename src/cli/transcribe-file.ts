@@ -1,23 +1,18 @@
 // One recording of `earshot transcribe`: segments as they come, then the files and a summary.
 import { setImmediate } from "node:timers/promises";
 import { LANGUAGES } from "../core/languages.ts";
-import { renderJson } from "../core/render/json.ts";
-import { renderSrt } from "../core/render/srt.ts";
-import type { SubtitleOptions } from "../core/render/subtitles.ts";
 import { formatTimestamp } from "../core/render/timestamp.ts";
-import { renderTsv } from "../core/render/tsv.ts";
-import { renderTxt } from "../core/render/txt.ts";
-import { renderVtt } from "../core/render/vtt.ts";
 import type { Segment, Transcript } from "../core/transcript.ts";
 import { languageWarning } from "../inference/catalog.ts";
 import type { Whisper } from "../inference/whisper.ts";
 import type { Io } from "./io.ts";
 import { type JsonLine, jsonLine } from "./json-lines.ts";
 import type { Format, TranscribeValues } from "./options.ts";
-import { outputPath, writeWhole } from "./output-files.ts";
+import { outputPath } from "./output-files.ts";
 import { startProgress } from "./progress.ts";
 import { clippedSeconds, engineOptions, remainingClips } from "./request.ts";
 import { spanText, speedText } from "./spans.ts";
+import { writeTranscript } from "./write-transcript.ts";
 
 /** What all recordings of one command have in common. */
 export interface Run {
@@ -32,14 +27,6 @@ export interface Run {
 type Unfinished = Pick<Transcript, "segments" | "language" | "duration"> & {
   /** Seconds up to which everything is in the segments. */
   readonly until: number;
-};
-
-const RENDER: Record<Format, (transcript: Transcript, options: SubtitleOptions) => string> = {
-  txt: renderTxt,
-  vtt: renderVtt,
-  srt: renderSrt,
-  tsv: renderTsv,
-  json: renderJson,
 };
 
 const DEVICE_NAMES = { cuda: "CUDA", webgpu: "WebGPU", dml: "DirectML", coreml: "CoreML", cpu: "CPU" } as const;
@@ -131,22 +118,8 @@ async function leavePartialFiles(file: string, partial: Unfinished, run: Run): P
   writeJsonLine({ type: "stopped", file, until, outputs }, run);
 }
 
-/** @returns the paths of the files */
-async function writeFiles(file: string, transcript: Transcript, run: Run): Promise<string[]> {
-  const { values, formats } = run;
-  const subtitleOptions = {
-    highlightWords: values.highlight_words,
-    maxLineWidth: values.max_line_width,
-    maxLineCount: values.max_line_count,
-    maxWordsPerLine: values.max_words_per_line,
-  };
-  const outputs: string[] = [];
-  for (const format of formats) {
-    const path = outputPath(file, values.output_dir, format);
-    await writeWhole(path, RENDER[format](transcript, subtitleOptions));
-    outputs.push(path);
-  }
-  return outputs;
+function writeFiles(file: string, transcript: Transcript, { values, formats }: Run): Promise<string[]> {
+  return writeTranscript(transcript, formats, values, (format) => outputPath(file, values.output_dir, format));
 }
 
 function writeJsonLine(line: JsonLine, { io, values }: Run): void {

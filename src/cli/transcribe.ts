@@ -1,20 +1,24 @@
 // `earshot transcribe`: reads the command line, loads the model, and goes through the recordings.
-import { InferenceError, UserError } from "../core/errors.ts";
-import type { LoadOptions } from "../inference/whisper.ts";
+import type { LoadOptions, Whisper } from "../inference/whisper.ts";
+import { type Engine, findWork, isBulk, transcribeMany } from "./bulk.ts";
 import { downloadBar, sizeText } from "./download-bar.ts";
-import { describeFailure } from "./failure.ts";
+import { concernsOneFile, describeFailure } from "./failure.ts";
 import { formatOptions } from "./help.ts";
 import type { Io } from "./io.ts";
-import { jsonLine } from "./json-lines.ts";
-import { FORMATS, OPTIONS, readArguments, warningsFor } from "./options.ts";
+import { errorLine, jsonLine } from "./json-lines.ts";
+import { FORMATS, OPTIONS, readArguments, type TranscribeValues, warningsFor } from "./options.ts";
 import { outputClashes, prepareFolder } from "./output-files.ts";
-import { loadOptions } from "./request.ts";
+import { engineOptions, loadOptions } from "./request.ts";
 import { type Run, transcribeFile } from "./transcribe-file.ts";
 
 const HEAD = `Usage: earshot transcribe FILE... [options]
 
 Turns recordings into text on this machine. FILE is anything that ffmpeg reads,
 or - for standard input. The options are those of openai/whisper's command.
+
+A FOLDER, a 'PATTERN' or a @LIST (a text file with one recording on each line)
+stands for many: their files lie beside them or, with --output_dir, in the same
+tree there, and a summary tells what became of each.
 
 `;
 
@@ -38,8 +42,10 @@ export async function transcribe(argv: readonly string[], io: Io): Promise<numbe
   }
   const wanted = values["json-lines"] && !given.has("output_format") ? [] : values.output_format;
   const formats = wanted.includes("all") ? FORMATS : FORMATS.filter((format) => wanted.includes(format));
-  const allProblems = [...problems, ...outputClashes(files, values.output_dir, formats)];
-  if (files.includes("-") && io.stdin.isTTY === true) {
+  const isMany = problems.length === 0 && (await isBulk(files));
+  const allProblems = [...problems, ...(isMany ? [] : outputClashes(files, values.output_dir, formats))];
+  if (isMany && files.includes("-")) allProblems.push("Standard input (-) is one recording: transcribe it by itself.");
+  else if (files.includes("-") && io.stdin.isTTY === true) {
     allProblems.push("- reads a recording from standard input, which is a terminal here: pipe one in.");
   }
   if (allProblems.length > 0) {
@@ -54,7 +60,19 @@ export async function transcribe(argv: readonly string[], io: Io): Promise<numbe
     said.add(sentence);
   };
   warningsFor(values).forEach(note);
-  if (formats.length > 0) await prepareFolder(values.output_dir);
+  const bulk = {
+    io,
+    values,
+    formats,
+    parallel: 1,
+    outputFolder: given.has("output_dir") ? values.output_dir : undefined,
+  };
+  const work = isMany ? await findWork(files, bulk) : undefined;
+  if (work?.recordings.length === 0) {
+    note(`All ${work.doneBefore.length} recordings have their files already: --overwrite transcribes them again.`);
+    return 0;
+  }
+  if (work === undefined && formats.length > 0) await prepareFolder(values.output_dir);
 
   const { loadWhisper } = await import("../inference/whisper.ts");
   const load = loadOptions(values, io.env);
@@ -62,6 +80,7 @@ export async function transcribe(argv: readonly string[], io: Io): Promise<numbe
   const whisper = await loadWhisper(values.model, load);
   try {
     whisper.notes.forEach(note);
+    if (work !== undefined) return await transcribeMany(work, inThisProcess(whisper, values), bulk);
     return await transcribeAll(files, { io, values, formats, whisper, note });
   } finally {
     await whisper.close();
@@ -93,6 +112,16 @@ async function fetchMissing({ device = "auto", precision, env }: LoadOptions, io
   return undefined;
 }
 
+function inThisProcess({ name: model, device, transcribe }: Whisper, values: TranscribeValues): Engine {
+  return {
+    async transcribe(path, progress, signal) {
+      const { collect } = await import("../inference/transcribe.ts");
+      const transcript = await collect(transcribe(path, { ...engineOptions(values), signal, on: { progress } }));
+      return { ...transcript, model, device };
+    },
+  };
+}
+
 async function transcribeAll(files: readonly string[], run: Run): Promise<number> {
   const { io, values } = run;
   let exitCode = 0;
@@ -109,17 +138,9 @@ async function transcribeAll(files: readonly string[], run: Run): Promise<number
       const message = describeFailure(error, io.env);
       io.stderr.write(files.length > 1 ? `Skipping ${file}: ${message}\n` : `${message}\n`);
       if (values["json-lines"]) {
-        const code = error instanceof UserError || error instanceof InferenceError ? error.code : "bug";
-        io.stdout.write(`${jsonLine({ type: "error", file, code, message })}\n`);
+        io.stdout.write(`${jsonLine(errorLine(file, error, message))}\n`);
       }
     }
   }
   return exitCode;
-}
-
-/** Whether the next recording may do better. */
-function concernsOneFile(error: unknown): boolean {
-  if (error instanceof UserError) return error.code !== "prompt_too_long" && error.code !== "unsupported_language";
-  if (error instanceof InferenceError) return error.code === "out_of_memory" || error.code === "child_died";
-  return true;
 }

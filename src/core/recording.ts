@@ -45,3 +45,11 @@ export interface Recording {
 export function scopeKey({ platform, workspace, channel }: Scope): string {
   return [platform, workspace, channel].join("/");
 }
+
+const AUDIO = /\.(aac|aif|aiff|amr|caf|flac|m4a|m4b|mka|mp3|oga|ogg|opus|wav|weba|wma)$/i;
+const VIDEO = /\.(3gp|avi|m4v|mkv|mov|mp4|mpeg|mpg|webm|wmv)$/i;
+
+/** What a file is by its name's ending, where nothing better is known. undefined: no recording. */
+export function kindByName(name: string): "audio" | "video" | undefined {
+  return AUDIO.test(name) ? "audio" : VIDEO.test(name) ? "video" : undefined;
+}

@@ -19,6 +19,7 @@ describe("openai/whisper's command lines", () => {
     // Ref: openai/whisper transcribe.py `cli`, but for carry_initial_prompt, and the model and device, chosen here.
     expect(valuesOf("")).toEqual({
       output_dir: ".",
+      overwrite: false,
       output_format: ["all"],
       verbose: true,
       "json-lines": false,

@@ -4,19 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createCommands } from "../../src/core/commands.ts";
 import { InferenceError, PlatformError, UserError } from "../../src/core/errors.ts";
-import { createIntake } from "../../src/core/intake.ts";
+import { createGateway, type Gateway } from "../../src/core/gateway.ts";
 import type { Job } from "../../src/core/job.ts";
-import { createListener } from "../../src/core/listener.ts";
-import { createPace } from "../../src/core/pace.ts";
 import type { GatewayEvent, Transcriber } from "../../src/core/ports.ts";
-import { createPress } from "../../src/core/press.ts";
 import type { Recording } from "../../src/core/recording.ts";
-import { discardMedia, runJob } from "../../src/core/run-job.ts";
-import { createStatusBoard } from "../../src/core/status-board.ts";
 import type { Segment } from "../../src/core/transcript.ts";
-import { createWorker, type Worker } from "../../src/core/worker.ts";
 import { openDatabase } from "../../src/storage/database.ts";
 import { createGlossaryStore } from "../../src/storage/glossary.ts";
 import { createQueue } from "../../src/storage/queue.ts";
@@ -75,7 +68,7 @@ let folder: string;
 let database: ReturnType<typeof openDatabase>;
 let fake: FakePlatform;
 let transcriber: FakeTranscriber;
-let worker: Worker;
+let gateway: Gateway;
 let events: GatewayEvent[];
 let stores: ReturnType<typeof openStores>;
 const LIMITS = { bytes: 1000, durationSeconds: 3600 };
@@ -94,36 +87,25 @@ function openStores() {
 async function startGateway(): Promise<void> {
   database = openDatabase(join(folder, "earshot.db"));
   stores = openStores();
-  const { queue, settings, glossary, transcripts } = stores;
-  const platform = () => fake.platform;
-  const now = Date.now;
-  const observe = (event: GatewayEvent) => void events.push(event);
-  const status = createStatusBoard({ queue, platform, now });
-  const tokens = () => ({ budget: 160, count: async (text: string) => text.split(/\s+/).filter(Boolean).length });
-  const parts = {
+  gateway = createGateway({
     ...stores,
-    platform,
+    name: "test",
     transcriber,
-    tokens,
+    tokens: () => ({ budget: 160, count: async (text: string) => text.split(/\s+/).filter(Boolean).length }),
+    platform: () => fake.platform,
+    models: ["demo"],
     model: "demo",
-    status,
-    pace: createPace(),
+    cloudPricePerMinute: 0.006,
     folder,
     limits: LIMITS,
-    now,
-  };
-  worker = createWorker({
-    ...{ name: "test", queue, status, lanes: ["short", "any"], leaseMs: 1000, observe, now },
-    run: (job, signal) => runJob(job, parts, signal),
-    discard: (jobId) => discardMedia(jobId, folder),
+    lanes: ["short", "any"],
+    leaseMs: 1000,
+    observe: (event) => void events.push(event),
+    now: Date.now,
     // Waits of half a backoff at the least, so that a test knows what to expect.
     random: () => 0,
   });
-  const intake = createIntake({ queue, settings, status, limits: LIMITS, wake: worker.wake, observe });
-  const press = createPress({ queue, transcripts, settings, intake, status, wake: worker.wake });
-  const commands = createCommands({ ...stores, intake, tokens, models: ["demo"], cloudPricePerMinute: 0.006, now });
-  const listener = createListener({ intake, commands, press, queue, settings, glossary, transcripts, tokens });
-  await fake.platform.listen(listener, new AbortController().signal);
+  await fake.platform.listen(gateway.listener, new AbortController().signal);
 }
 
 beforeEach(async () => {
@@ -134,7 +116,7 @@ beforeEach(async () => {
   await startGateway();
 });
 afterEach(async () => {
-  await worker.stop(0);
+  await gateway.stop(0);
   database.close();
   await rm(folder, { recursive: true, force: true });
 });
@@ -164,7 +146,7 @@ describe("a recording", () => {
   it("gets a status at once, and the answer in its place", async () => {
     const release = gate();
     transcriber.step = () => release.opened;
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     await expect.poll(() => under(id)).toMatchObject([{ text: expect.stringMatching(/^Transcribing/) }]);
     const [{ id: statusId } = { id: "" }] = await under(id);
@@ -179,13 +161,13 @@ describe("a recording", () => {
   it("that must wait is told so", async () => {
     const id = await fake.postVoiceMessage(BYTES);
     await expect.poll(() => under(id)).toMatchObject([{ text: expect.stringMatching(/waiting/) }]);
-    worker.start();
+    gateway.start();
     await ended();
     expect(await under(id)).toMatchObject([{ text: expect.stringContaining("one two three") }]);
   });
 
   it("that comes twice is answered once", async () => {
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     await fake.redeliver?.();
     await ended();
@@ -198,7 +180,7 @@ describe("a recording", () => {
     transcriber.words = ["we use cube control"];
     await fake.command("/jargon add Qavylow");
     await fake.command("/jargon pairs add cube control = kubectl");
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     await ended();
     expect(transcriber.prompts).toEqual([expect.stringContaining("Qavylow")]);
@@ -207,7 +189,7 @@ describe("a recording", () => {
 
   it("without a word says so and invents nothing", async () => {
     transcriber.words = [];
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     await ended();
     expect((await under(id))[0]?.text).toMatch(/^\nNo speech found in/);
@@ -215,7 +197,7 @@ describe("a recording", () => {
 
   it("that was not asked for is only remembered", async () => {
     await stores.settings.change(placeC, "channel", { auto: "off" }, "U1");
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     expect(await jobs()).toEqual([]);
     await fake.command("/transcribe latest");
@@ -233,7 +215,7 @@ describe("a recording", () => {
   it("that proves too long only in the file is refused then", async () => {
     transcriber.words = Array.from({ length: 121 }, () => "word");
     transcriber.step = async (_word, signal) => signal.throwIfAborted();
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     expect(await ended()).toMatchObject({ state: "failed", failure: { code: "too_long" } });
     expect((await under(id))[0]?.text).toContain("1:00:00");
@@ -266,7 +248,7 @@ describe("what passes", () => {
     fake.beforeDownload = () => {
       if (left-- > 0) throw failure();
     };
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     expect(await ended()).toMatchObject({ state: "done", attempt: 3 });
     expect(await under(id)).toMatchObject([{ text: expect.stringContaining("one two three") }]);
@@ -278,7 +260,7 @@ describe("what passes", () => {
     fake.beforeReply = (reply) => {
       if (reply.kind === "answer" && left-- > 0) throw new PlatformError("unavailable", "503", { retryAfterMs: 10 });
     };
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     expect(await ended()).toMatchObject({ state: "done" });
     expect(transcriber.decoded).toEqual(["one", "two", "three"]);
@@ -289,7 +271,7 @@ describe("what passes", () => {
     fake.beforeReply = (reply) => {
       if (reply.kind === "status") throw new PlatformError("rate_limited", "429", { retryAfterMs: 10 });
     };
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     expect(await ended()).toMatchObject({ state: "done", attempt: 1 });
     expect(await under(id)).toHaveLength(1);
@@ -300,7 +282,7 @@ describe("what passes", () => {
     transcriber.step = async (word) => {
       if (word === "three" && deaths-- > 0) throw new InferenceError("child_died", "SIGKILL");
     };
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     expect(await ended()).toMatchObject({ state: "done", attempt: 2 });
     expect(transcriber.decoded).toEqual(["one", "two", "three"]);
@@ -310,7 +292,7 @@ describe("what passes", () => {
   it("answers anew when somebody deleted the status", async () => {
     const release = gate();
     transcriber.step = () => release.opened;
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     await expect.poll(() => under(id)).toHaveLength(1);
     const [status] = await under(id);
@@ -330,7 +312,7 @@ describe("what does not pass", () => {
     fake.beforeDownload = () => {
       throw error;
     };
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     const job = await ended();
     expect(job).toMatchObject({ state: "failed", attempt: 1, failure: { code } });
@@ -344,7 +326,7 @@ describe("what does not pass", () => {
       const [job] = await jobs();
       throw new UserError("no_audio", `There is no sound in ${job?.steps.mediaPath}. Send a recording that has some.`);
     };
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     expect(await ended()).toMatchObject({ state: "failed", failure: { code: "no_audio" } });
     expect((await under(id))[0]?.text).toContain(`There is no sound in ${id}.ogg. Send a recording that has some.`);
@@ -356,7 +338,7 @@ describe("what does not pass", () => {
       if (word === "poison") throw new InferenceError("child_died", "SIGSEGV");
     };
     transcriber.words = ["poison"];
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     expect(await ended()).toMatchObject({ state: "failed", attempt: 2, failure: { code: "child_died" } });
     expect((await under(id))[0]?.text).toMatch(/Try again/);
@@ -370,7 +352,7 @@ describe("what does not pass", () => {
     transcriber.step = async () => {
       throw new TypeError("undefined is not a function");
     };
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     expect(await ended()).toMatchObject({ state: "failed", attempt: 3, failure: { code: "bug" } });
     expect((await under(id))[0]?.text).not.toContain("undefined");
@@ -382,7 +364,7 @@ describe("what does not pass", () => {
     transcriber.step = async () => {
       if (broken) throw new InferenceError("model_missing", "not here");
     };
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     const { id: jobId } = await ended();
     broken = false;
@@ -399,7 +381,7 @@ describe("cancelling", () => {
       await sleep(60_000, undefined, { signal }).catch(() => undefined);
       signal.throwIfAborted();
     };
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     await expect.poll(async () => (await jobs())[0]?.state).toBe("running");
     const [{ id: jobId } = { id: "" }] = await jobs();
@@ -421,7 +403,7 @@ describe("cancelling", () => {
 
 describe("deleting", () => {
   it("takes the transcript and the answer away, also where the message itself is gone", async () => {
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     const { id: jobId } = await ended();
     const [answer] = await under(id);
@@ -439,15 +421,15 @@ describe("stopping", () => {
       await sleep(60_000, undefined, { signal }).catch(() => undefined);
       signal.throwIfAborted();
     };
-    worker.start();
+    gateway.start();
     const id = await fake.postVoiceMessage(BYTES);
     await expect.poll(() => transcriber.decoded).toEqual(["one", "two"]);
-    await worker.stop(50);
+    await gateway.stop(50);
     expect(await jobs()).toMatchObject([{ state: "queued", attempt: 0 }]);
     database.close();
     transcriber.step = async () => {};
     await startGateway();
-    worker.start();
+    gateway.start();
     expect(await ended()).toMatchObject({ state: "done", attempt: 1 });
     expect(transcriber.decoded).toEqual(["one", "two", "three"]);
     expect(await under(id)).toMatchObject([{ text: expect.stringContaining("one two three") }]);
@@ -455,10 +437,10 @@ describe("stopping", () => {
 
   it("lets a short job end within the grace", async () => {
     transcriber.step = () => sleep(20);
-    worker.start();
+    gateway.start();
     await fake.postVoiceMessage(BYTES);
     await expect.poll(async () => (await jobs())[0]?.state).toBe("running");
-    await worker.stop(10_000);
+    await gateway.stop(10_000);
     expect(await jobs()).toMatchObject([{ state: "done" }]);
   });
 });

@@ -7,11 +7,8 @@ import {
   MessageFlags,
 } from "discord.js";
 import { COMMAND_NAMES, type CommandName } from "../../core/ports.ts";
-import type { Place, Recording } from "../../core/recording.ts";
+import { kindByName, type Place, type Recording } from "../../core/recording.ts";
 import { channelOf, type Site } from "./place.ts";
-
-const AUDIO = /\.(aac|aif|aiff|amr|caf|flac|m4a|m4b|mka|mp3|oga|ogg|opus|wav|weba|wma)$/i;
-const VIDEO = /\.(3gp|avi|m4v|mkv|mov|mp4|mpeg|mpg|webm|wmv)$/i;
 
 /** What recordings are read from: a message, or the copy of one in a forward. */
 type WithAttachments = Pick<APIMessageSnapshotFields, "attachments"> & { readonly flags?: MessageFlags };
@@ -79,7 +76,7 @@ function kindOf({ content_type: type = "", filename, flags }: APIAttachment): "a
   if (type.startsWith("audio/")) return "audio";
   if (type.startsWith("video/") || ((flags ?? 0) & AttachmentFlags.IsClip) !== 0) return "video";
   if (type !== "" && !type.startsWith("application/octet-stream")) return undefined;
-  return AUDIO.test(filename) ? "audio" : VIDEO.test(filename) ? "video" : undefined;
+  return kindByName(filename);
 }
 
 /** Names with letters that Discord takes out of file names have a title without the ending. */

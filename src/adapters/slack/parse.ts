@@ -1,6 +1,6 @@
 // A Slack message -> its recordings, and what it asks of Earshot. Pure.
 import { COMMAND_NAMES, type CommandName } from "../../core/ports.ts";
-import type { Place, Recording, Scope } from "../../core/recording.ts";
+import { kindByName, type Place, type Recording, type Scope } from "../../core/recording.ts";
 
 /** The parts of a file that are read here. Ref: Slack, "File object" */
 export interface SlackFile {
@@ -49,8 +49,6 @@ export interface Site extends Scope {
   readonly isDirect: boolean;
 }
 
-const AUDIO = /\.(aac|aif|aiff|amr|caf|flac|m4a|m4b|mka|mp3|oga|ogg|opus|wav|weba|wma)$/i;
-const VIDEO = /\.(3gp|avi|m4v|mkv|mov|mp4|mpeg|mpg|webm|wmv)$/i;
 /** What cannot be read by anybody any more. */
 const GONE = new Set(["tombstone", "hidden_by_limit"]);
 
@@ -102,8 +100,9 @@ function kindOf({ subtype, name, title, mimetype = "" }: SlackFile, isAsked: boo
   if (mimetype.startsWith("audio/")) return "audio";
   if (mimetype.startsWith("video/")) return "video";
   if (mimetype !== "" && mimetype !== "application/octet-stream") return undefined;
-  if (names.some((each) => AUDIO.test(each))) return "audio";
-  if (names.some((each) => VIDEO.test(each))) return "video";
+  const kinds = names.map(kindByName);
+  if (kinds.includes("audio")) return "audio";
+  if (kinds.includes("video")) return "video";
   return isAsked && names.every((each) => !/\.\w{1,5}$/.test(each)) ? "audio" : undefined;
 }
 

@@ -1,0 +1,40 @@
+// A transcript into the files that the command line asked for.
+import { renderJson } from "../core/render/json.ts";
+import { renderSrt } from "../core/render/srt.ts";
+import type { SubtitleOptions } from "../core/render/subtitles.ts";
+import { renderTsv } from "../core/render/tsv.ts";
+import { renderTxt } from "../core/render/txt.ts";
+import { renderVtt } from "../core/render/vtt.ts";
+import type { Transcript } from "../core/transcript.ts";
+import type { Format, TranscribeValues } from "./options.ts";
+import { writeWhole } from "./output-files.ts";
+
+const RENDER: Record<Format, (transcript: Transcript, options: SubtitleOptions) => string> = {
+  txt: renderTxt,
+  vtt: renderVtt,
+  srt: renderSrt,
+  tsv: renderTsv,
+  json: renderJson,
+};
+
+/** @returns the paths of the files. @throws UserError not_writable; InferenceError disk_full */
+export async function writeTranscript(
+  transcript: Transcript,
+  formats: readonly Format[],
+  values: TranscribeValues,
+  pathOf: (format: Format) => string,
+): Promise<string[]> {
+  const options = {
+    highlightWords: values.highlight_words,
+    maxLineWidth: values.max_line_width,
+    maxLineCount: values.max_line_count,
+    maxWordsPerLine: values.max_words_per_line,
+  };
+  const outputs: string[] = [];
+  for (const format of formats) {
+    const path = pathOf(format);
+    await writeWhole(path, RENDER[format](transcript, options));
+    outputs.push(path);
+  }
+  return outputs;
+}
