@@ -7,12 +7,13 @@ import { createPlayground } from "./adapters/playground/index.ts";
 import { createSlack } from "./adapters/slack/index.ts";
 import type { Config } from "./config.ts";
 import { createGateway, discardLeftovers } from "./core/gateway.ts";
-import type { Engine, Observe, Platform, PromptTokens } from "./core/ports.ts";
+import type { Engine, Lane, Observe, Platform, PromptTokens, Transcriber } from "./core/ports.ts";
 import type { PlatformName } from "./core/recording.ts";
 import { fetchModel } from "./fetch-model.ts";
 import { catalogModels } from "./inference/catalog.ts";
 import { createLocalTranscriber } from "./inference/local-transcriber.ts";
 import { demoFolder } from "./inference/models.ts";
+import { createPoolTranscriber, type PoolTranscriber } from "./inference/pool-transcriber.ts";
 import { createPromptTokens } from "./inference/prompt-tokens.ts";
 import type { Log } from "./log.ts";
 import { createChatLog } from "./storage/chat-log.ts";
@@ -44,6 +45,7 @@ const GRACE_MS = 3000;
 /** A worker that was stopped for longer, such as by a sleeping machine, may find its job taken. */
 const LEASE_MS = 5000;
 const EXPIRE_EVERY_MS = 3_600_000;
+const LOOK_AT_POOL_EVERY_MS = 15_000;
 
 /** @throws ConfigError, InferenceError, PlatformError: then nothing is left running */
 export async function startApp(config: Config, log: Log): Promise<App> {
@@ -76,7 +78,7 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   };
   const { queue, transcripts } = stores;
 
-  const metrics = createMetrics(queue);
+  const metrics = createMetrics(queue, () => transcriber.members?.() ?? []);
   const tally = createTally(now);
   const observe: Observe = (event) => {
     log.observe(event);
@@ -84,18 +86,13 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     tally.observe(event);
   };
 
-  const transcriber = createLocalTranscriber({
-    device: config.device,
-    threads: config.threads,
-    env: config.env,
-    log: log.warn,
-  });
+  const transcriber = transcriberOf(config, log);
   stops.push(() => transcriber.close());
   let engine = await transcriber.engine(config.model);
   const fetching = new AbortController();
   stops.push(() => fetching.abort());
   const fetch =
-    config.model === "auto"
+    config.model === "auto" && config.pool === undefined
       ? await fetchModel(engine, transcriber, { env: config.env, log, signal: fetching.signal })
       : undefined;
   void fetch?.engine.then(
@@ -104,6 +101,14 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     },
     (error: unknown) => observe({ kind: "unexpected", where: "a fetched model", error }),
   );
+
+  if (config.pool !== undefined) {
+    // Machines come and go.
+    const look = setInterval(async () => {
+      engine = await transcriber.engine(config.model).catch(() => engine);
+    }, LOOK_AT_POOL_EVERY_MS);
+    stops.push(() => clearInterval(look));
+  }
 
   const platforms = new Map<PlatformName, Platform>();
   const platform = (name: PlatformName): Platform => {
@@ -140,7 +145,7 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     cloudPricePerMinute: config.cloudPricePerMinute,
     folder,
     limits,
-    lanes: ["short", "any"],
+    lanes: lanesOf(config),
     leaseMs: LEASE_MS,
     observe,
     now,
@@ -172,6 +177,19 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   });
   stops.push(() => server.close());
   return { url: server.url, platforms: [...platforms.keys()], engine, fetching: fetch?.name, data };
+}
+
+/** The whole difference between this machine and a pool of them. */
+function transcriberOf({ pool, device, threads, env }: Config, log: Log): Transcriber & Partial<PoolTranscriber> {
+  if (pool === undefined) return createLocalTranscriber({ device, threads, env, log: log.warn });
+  const { nats, replicas, audioBytes } = pool;
+  return createPoolTranscriber({ nats, limits: { replicas, audioBytes }, log: log.warn });
+}
+
+/** Here the engine is one; a pool is kept busy, and a quarter of what it is given is short for certain. */
+function lanesOf({ pool }: Config): readonly Lane[] {
+  if (pool === undefined) return ["short", "any"];
+  return Array.from({ length: pool.parallel }, (_, index) => (index % 4 === 0 ? "short" : "any"));
 }
 
 function revealed({ botToken, appToken, signingSecret }: NonNullable<Config["slack"]>) {

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { editDistance, slipDistance } from "./core/edit-distance.ts";
 import { ConfigError } from "./core/errors.ts";
 import { Secret } from "./core/secret.ts";
+import type { NatsSettings } from "./inference/pool/connection.ts";
 import { LOG_LEVELS } from "./log.ts";
 import { dataFolder } from "./storage/paths.ts";
 
@@ -37,6 +38,49 @@ const SETTINGS = {
     variable: "EARSHOT_THREADS",
     kind: wholeNumber.min(0).max(1024),
     help: "threads of the engine; 0: it chooses",
+  },
+  transcriber: {
+    variable: "EARSHOT_TRANSCRIBER",
+    kind: z.enum(["local", "nats"]),
+    help: "local: this machine; nats: a pool of machines",
+  },
+  nats: {
+    variable: "EARSHOT_NATS",
+    kind: z
+      .string()
+      .regex(/^((nats|tls):\/\/)?[^,\s/]+(,((nats|tls):\/\/)?[^,\s/]+)*$/, "must be nats://host:4222, or several"),
+    help: "the pool's NATS servers; stands for transcriber nats",
+  },
+  natsCreds: {
+    variable: "EARSHOT_NATS_CREDS",
+    kind: z.string().min(1),
+    help: ".creds file, or an NKey's seed in a file",
+  },
+  natsCa: {
+    variable: "EARSHOT_NATS_CA",
+    kind: z.string().min(1),
+    help: "certificate that the server's is signed with",
+  },
+  natsCert: {
+    variable: "EARSHOT_NATS_CERT",
+    kind: z.string().min(1),
+    help: "our own certificate, where it is asked for",
+  },
+  natsKey: { variable: "EARSHOT_NATS_KEY", kind: z.string().min(1), help: "its key" },
+  natsReplicas: {
+    variable: "EARSHOT_NATS_REPLICAS",
+    kind: wholeNumber.min(1).max(5),
+    help: "how many servers of a cluster keep everything: 1, 3 or 5",
+  },
+  natsMegabytes: {
+    variable: "EARSHOT_NATS_MEGABYTES",
+    kind: wholeNumber.min(1),
+    help: "what recordings may take in the pool; more wait",
+  },
+  parallel: {
+    variable: "EARSHOT_PARALLEL",
+    kind: wholeNumber.min(2).max(1000),
+    help: "recordings that are given to the pool at once",
   },
   maxMegabytes: {
     variable: "EARSHOT_MAX_MEGABYTES",
@@ -72,6 +116,8 @@ export interface Config {
   readonly model: string;
   readonly device: "auto" | "cuda" | "webgpu" | "dml" | "coreml" | "cpu";
   readonly threads: number;
+  /** Instead of this machine. */
+  readonly pool?: PoolConfig;
   readonly limits: { readonly bytes: number; readonly durationSeconds: number };
   readonly cloudPricePerMinute: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -79,6 +125,14 @@ export interface Config {
   readonly discord?: { readonly token: Secret; readonly guildIds?: readonly string[] };
   /** Where models and programs are found: passed on to the engine. */
   readonly env: Environment;
+}
+
+export interface PoolConfig {
+  readonly nats: NatsSettings;
+  readonly replicas: number;
+  readonly audioBytes: number;
+  /** Jobs at once. */
+  readonly parallel: number;
 }
 
 export interface ConfigSources {
@@ -107,6 +161,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
   }
   const slack = slackOf(values, problems);
   const discord = discordOf(values, problems);
+  const pool = poolOf(values, problems);
   const host = values.host ?? "127.0.0.1";
   const playground = values.playground ?? true;
   if (playground && !isLoopback(host)) {
@@ -124,6 +179,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
     model: values.model ?? "auto",
     device: values.device ?? "auto",
     threads: values.threads ?? 0,
+    ...(pool === undefined ? {} : { pool }),
     limits: { bytes: (values.maxMegabytes ?? 2048) * 1024 ** 2, durationSeconds: (values.maxMinutes ?? 360) * 60 },
     cloudPricePerMinute: values.cloudPricePerMinute ?? 0.006,
     logLevel: values.logLevel ?? "info",
@@ -252,6 +308,29 @@ function discordOf({ discordToken: token, discordGuilds }: SettingValues, proble
     return undefined;
   }
   return discordGuilds === undefined ? { token } : { token, guildIds: discordGuilds.split(",") };
+}
+
+function poolOf(values: SettingValues, problems: string[]): PoolConfig | undefined {
+  const { nats, natsCreds, natsCa, natsCert, natsKey, transcriber = nats === undefined ? "local" : "nats" } = values;
+  if (transcriber === "local") return undefined;
+  if (nats === undefined) {
+    problems.push("EARSHOT_NATS is missing: EARSHOT_TRANSCRIBER=nats needs the address of the pool's NATS server.");
+    return undefined;
+  }
+  const { natsReplicas = 1, natsMegabytes = 10_240, parallel = 32 } = values;
+  if (natsReplicas % 2 === 0) problems.push(`EARSHOT_NATS_REPLICAS must be 1, 3 or 5, not ${natsReplicas}.`);
+  return {
+    nats: {
+      servers: nats.split(","),
+      ...(natsCreds === undefined ? {} : { credentialsPath: natsCreds }),
+      ...(natsCa === undefined ? {} : { caPath: natsCa }),
+      ...(natsCert === undefined ? {} : { certPath: natsCert }),
+      ...(natsKey === undefined ? {} : { keyPath: natsKey }),
+    },
+    replicas: natsReplicas,
+    audioBytes: natsMegabytes * 1024 ** 2,
+    parallel,
+  };
 }
 
 function isLoopback(host: string): boolean {

@@ -33,7 +33,9 @@ export type InferenceErrorCode =
   | "download_failed"
   | "no_ffmpeg"
   | "no_device"
-  | "disk_full";
+  | "disk_full"
+  /** It ended one machine of the pool after the other. */
+  | "poisoned";
 
 /** Something the user can mend. The message is a sentence that says what to do next. */
 export class UserError extends Error {
@@ -76,6 +78,11 @@ export class ConfigError extends Error {
     super(problems.join("\n"));
     this.problems = problems;
   }
+}
+
+/** The gateway stops: what runs is wanted again at its next start. */
+export class Stopping extends Error {
+  override readonly name = "Stopping";
 }
 
 /** What happens next with a job that met an error. */

@@ -150,6 +150,7 @@ async function transcribed(
     audioPath,
     {
       ...plan,
+      key: job.id,
       isShort: (recording.durationSeconds ?? Number.POSITIVE_INFINITY) <= SHORT_SECONDS,
       ...(checkpoint === undefined ? {} : { resume: { checkpoint, segments: job.segments } }),
     },
@@ -174,6 +175,10 @@ async function transcribed(
         parts.status.update(job, { kind: "status", text, progress, actions: [cancelAction(job.id)] });
       },
       window: (segments, next) => job.append(segments, next),
+      waiting(reason) {
+        const text = messages.waitingInPool({ name: recording.name, reason });
+        parts.status.update(job, { kind: "status", text, actions: [cancelAction(job.id)] });
+      },
     },
     AbortSignal.any([signal, tooLong.signal]),
   );

@@ -5,12 +5,12 @@ import type { TranscriberOptions, TranscriberResult } from "../core/ports.ts";
 import type { Segment } from "../core/transcript.ts";
 
 // Infinity and NaN are numbers here: what a model gives is not always finite.
-const float = z.custom<number>((value) => typeof value === "number");
+export const float = z.custom<number>((value) => typeof value === "number");
 const id = z.int().positive();
 
 // Loose: what an engine tells beyond these is passed on.
 const word = z.looseObject({ word: z.string(), start: float, end: float, probability: float });
-const segment: z.ZodType<Segment> = z.looseObject({
+export const segment: z.ZodType<Segment> = z.looseObject({
   id: z.int(),
   seek: z.int(),
   start: float,
@@ -24,7 +24,7 @@ const segment: z.ZodType<Segment> = z.looseObject({
   words: z.array(word).exactOptional(),
 });
 const engine = { model: z.string(), device: z.string(), notes: z.array(z.string()) };
-const result: z.ZodType<TranscriberResult> = z.looseObject({
+export const result: z.ZodType<TranscriberResult> = z.looseObject({
   ...engine,
   text: z.string(),
   segments: z.array(segment),
@@ -33,7 +33,7 @@ const result: z.ZodType<TranscriberResult> = z.looseObject({
 });
 
 // All of them, or one would be lost on the way without a word.
-const transcriberOptions = z.object({
+export const transcriberOptions = z.object({
   model: z.string(),
   language: z.string().exactOptional(),
   allowedLanguages: z.array(z.string()).exactOptional(),
@@ -41,6 +41,7 @@ const transcriberOptions = z.object({
   initialPrompt: z.string(),
   resume: z.object({ checkpoint: z.unknown(), segments: z.array(segment) }).exactOptional(),
   isShort: z.boolean(),
+  key: z.string().exactOptional(),
 } satisfies Record<keyof TranscriberOptions, z.ZodType>);
 
 /** From the gateway. */
@@ -53,7 +54,7 @@ export const toChild = z.discriminatedUnion("kind", [
 ]);
 export type ToChild = Frozen<z.output<typeof toChild>>;
 
-const sentError = z.object({
+export const sentError = z.object({
   name: z.enum(["UserError", "InferenceError", "ConfigError", "Error"]),
   code: z.string().exactOptional(),
   message: z.string(),
@@ -71,7 +72,7 @@ export const fromChild = z.discriminatedUnion("kind", [
 export type FromChild = Frozen<z.output<typeof fromChild>>;
 
 /** Read-only throughout, as the ports have it. */
-type Frozen<T> = T extends readonly (infer Item)[]
+export type Frozen<T> = T extends readonly (infer Item)[]
   ? readonly Frozen<Item>[]
   : T extends object
     ? { readonly [Key in keyof T]: Frozen<T[Key]> }
