@@ -1,12 +1,14 @@
 // The composition root: the one place that names concrete parts. Starts them, and stops them in reverse order.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { createDiscord } from "./adapters/discord/index.ts";
 import type { ChatBody } from "./adapters/playground/chat-log.ts";
 import { createPlayground } from "./adapters/playground/index.ts";
 import { createSlack } from "./adapters/slack/index.ts";
 import type { Config } from "./config.ts";
 import { createGateway, discardLeftovers } from "./core/gateway.ts";
+import { keepListening } from "./core/listening.ts";
 import type { Engine, Lane, Observe, Platform, PromptTokens, Transcriber } from "./core/ports.ts";
 import type { PlatformName } from "./core/recording.ts";
 import { fetchModel } from "./fetch-model.ts";
@@ -164,7 +166,9 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   stops.push(() => listening.abort());
   gateway.start();
   stops.push(() => gateway.stop(GRACE_MS));
-  for (const one of platforms.values()) await one.listen(gateway.listener, listening.signal);
+  const sleep = (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal, ref: false });
+  const again = { observe, sleep, random: Math.random };
+  for (const one of platforms.values()) await keepListening(one, gateway.listener, again, listening.signal);
 
   const server = await startServer({
     host: config.host,

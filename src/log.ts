@@ -33,6 +33,12 @@ function lineOf(event: GatewayEvent): Line {
   if (event.kind === "unexpected") {
     return { level: "error", message: `unexpected in ${event.where}`, fields: errorFields(event.error) };
   }
+  if (event.kind === "platform_back")
+    return { level: "info", message: event.kind, fields: { platform: event.platform } };
+  if (event.kind === "platform_away") {
+    const { platform, nextTryMs, error } = event;
+    return { level: "warn", message: event.kind, fields: { platform, nextTryMs, ...errorFields(error) } };
+  }
   const { id: jobId, attempt, recording } = event.job;
   const fields = { jobId, platform: recording.place.platform };
   switch (event.kind) {

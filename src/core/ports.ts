@@ -13,6 +13,7 @@
 //   window, segment    30 s of audio; a piece of timed text
 //   checkpoint         where a transcription stands between two windows
 //   reply              what is shown to people: a status, an answer, a failure, or words
+import type { PlatformError } from "./errors.ts";
 import type { Glossary, GlossaryChange } from "./glossary.ts";
 import type { ClaimedJob, Job, JobRequest, JobState, JobSteps, Outcome, Plan } from "./job.ts";
 import type { Place, PlatformName, Recording, Scope } from "./recording.ts";
@@ -308,6 +309,14 @@ export type GatewayEvent =
       readonly device: string;
     }
   | { readonly kind: "job_retried" | "job_failed"; readonly job: Job; readonly code: string; readonly error: unknown }
+  /** It cannot be reached, and is tried again. */
+  | {
+      readonly kind: "platform_away";
+      readonly platform: PlatformName;
+      readonly nextTryMs: number;
+      readonly error: PlatformError;
+    }
+  | { readonly kind: "platform_back"; readonly platform: PlatformName }
   | { readonly kind: "unexpected"; readonly where: string; readonly error: unknown };
 
 export type Observe = (event: GatewayEvent) => void;

@@ -64,11 +64,19 @@ export function createMetrics(
     labelNames: ["where"],
     registers,
   });
+  const away = new Gauge({
+    name: "earshot_platform_away",
+    help: "1 while a platform cannot be reached and is tried again",
+    labelNames: ["platform"],
+    registers,
+  });
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     observe(event) {
       if (event.kind === "unexpected") return unexpected.inc({ where: event.where });
+      if (event.kind === "platform_away") return away.set({ platform: event.platform }, 1);
+      if (event.kind === "platform_back") return away.set({ platform: event.platform }, 0);
       const { platform } = event.job.recording.place;
       switch (event.kind) {
         case "job_started":

@@ -74,7 +74,9 @@ describe("what is found", () => {
       ["june/2.mp3", at("out/june/2")],
       ["may/1.mp3", at("out/may/1")],
     ]);
-    await expect(findRecordings([at("calls/*.mp4")], undefined)).rejects.toEqual(error("not_found", "No recording matches"));
+    await expect(findRecordings([at("calls/*.mp4")], undefined)).rejects.toEqual(
+      error("not_found", "No recording matches"),
+    );
   });
 
   it("by a list, from the list's own folder; what lies elsewhere stays inside the output folder", async () => {

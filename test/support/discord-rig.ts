@@ -1,31 +1,10 @@
 // Real discord.js against the local counterpart, with a listener that writes down what it is told.
 import { onTestFinished, vi } from "vitest";
 import { createDiscord, type DiscordOptions } from "../../src/adapters/discord/index.ts";
-import type { ChannelView, GatewayEvent, Invocation, Listener, Press, Reception } from "../../src/core/ports.ts";
-import type { Recording } from "../../src/core/recording.ts";
-import type { Reply } from "../../src/core/reply.ts";
-import { DEFAULT_SETTINGS } from "../../src/core/settings.ts";
+import type { GatewayEvent, Listener } from "../../src/core/ports.ts";
 import { startDiscordDouble, TOKEN } from "./discord-double.ts";
 import { GUILD } from "./discord-world.ts";
-
-export const view: ChannelView = {
-  settings: DEFAULT_SETTINGS,
-  workspace: {},
-  own: {},
-  glossary: {
-    terms: [{ text: "Kubernetes", soundsLike: [], level: "channel", uses: 1 }],
-    pairs: [{ wrong: "cube control", right: "kubectl", level: "channel" }],
-    prompt: "",
-  },
-  promptTokens: { used: 3, budget: 160 },
-};
-
-export interface Told {
-  readonly recordings: Recording[];
-  readonly invocations: Invocation[];
-  readonly presses: Press[];
-  readonly removed: string[];
-}
+import { notedListener } from "./noted-listener.ts";
 
 export async function startDiscordRig(
   options: Partial<DiscordOptions> & {
@@ -39,27 +18,8 @@ export async function startDiscordRig(
   const now = () => Date.now() + clock.offsetMs;
   const double = await startDiscordDouble({ now, ...options });
   const channel = double.world.addChannel(0, { guild: GUILD });
-  const told: Told = { recordings: [], invocations: [], presses: [], removed: [] };
+  const { told, listener } = notedListener(options.listener);
   const observed: GatewayEvent[] = [];
-  const listener: Listener = {
-    async recording(recording): Promise<Reception> {
-      told.recordings.push(recording);
-      return { kind: "added", jobId: "1f3a9c" };
-    },
-    async command(invocation): Promise<Reply> {
-      told.invocations.push(invocation);
-      return { kind: "words", text: `Taken: ${invocation.recordings.map(({ name }) => name).join()}` };
-    },
-    async press(press) {
-      told.presses.push(press);
-      return undefined;
-    },
-    async removed(_, message) {
-      told.removed.push(message);
-    },
-    channel: async () => view,
-    ...options.listener,
-  };
   const platform = createDiscord({
     token: TOKEN,
     api: double.api,

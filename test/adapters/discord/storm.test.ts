@@ -1,45 +1,18 @@
 // 500 voice messages with rate limits, forced resumes and a restart of the gateway: 500 answers, none twice.
-import { mkdtemp, readFile } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { ChannelType, MessageFlags } from "discord-api-types/v10";
 import { expect, it, onTestFinished } from "vitest";
-import type { Transcriber } from "../../../src/core/ports.ts";
 import { startDiscordDouble } from "../../support/discord-double.ts";
 import { startDiscordGateway } from "../../support/discord-gateway.ts";
 import { eventually } from "../../support/discord-rig.ts";
 import { GUILD, PERSON } from "../../support/discord-world.ts";
+import { createFakeTranscriber, spoken } from "../../support/fake-transcriber.ts";
 
 const RECORDINGS = 500;
 const CHANNELS = 10;
-
-/** Only the speech recognition is a fake: it hears the number that is in the file. */
-function hearing(read: (path: string) => Promise<string>): Transcriber {
-  const engine = { model: "demo", device: "test", notes: [] };
-  return {
-    async transcribe(path, _options, on) {
-      const text = await read(path);
-      on.progress(0, 3);
-      const segment = {
-        id: 0,
-        seek: 0,
-        start: 0,
-        end: 3,
-        text,
-        tokens: [],
-        temperature: 0,
-        avgLogprob: -0.1,
-        compressionRatio: 1,
-        noSpeechProb: 0,
-      };
-      await on.window([segment], { seek: 300 });
-      return { ...engine, text, segments: [segment], language: "en", duration: 3 };
-    },
-    engine: async () => engine,
-    close: async () => {},
-  };
-}
 
 it("answers each of 500 voice messages once, whatever happens to the connection and the process", async () => {
   const double = await startDiscordDouble();
@@ -47,7 +20,8 @@ it("answers each of 500 voice messages once, whatever happens to the connection 
     double.world.addChannel(ChannelType.GuildText, { guild: GUILD }),
   );
   const data = await mkdtemp(join(tmpdir(), "earshot-discord-storm-"));
-  const transcriber = hearing((path) => readFile(path, "utf8"));
+  // Only the speech recognition is a fake: it hears the number that is in the file.
+  const transcriber = createFakeTranscriber();
   let gateway = await startDiscordGateway(double, data, transcriber);
   onTestFinished(async () => {
     await gateway.stop(0);
@@ -58,7 +32,7 @@ it("answers each of 500 voice messages once, whatever happens to the connection 
   const send = (index: number) => {
     const sound = double.world.attach(
       "voice-message.ogg",
-      Buffer.from(`number ${index} spoken`),
+      Buffer.from(spoken([`number ${index} spoken`])),
       "audio/ogg",
       double.base,
       {

@@ -139,6 +139,18 @@ describe("a connection", () => {
     expect(observed).toEqual([]);
   });
 
+  it("that fails at first is made by a later try", async () => {
+    const { double, platform, told, listener, stop } = await startSlackRig({ listens: false });
+    double.fail(/auth\.test/, 1, "drop");
+    await expect(platform.listen(listener, stop.signal)).rejects.toMatchObject({ code: "unavailable" });
+    double.fail(/apps\.connections\.open/, 1, "drop");
+    await expect(platform.listen(listener, stop.signal)).rejects.toMatchObject({ code: "unavailable" });
+    await platform.listen(listener, stop.signal);
+    await double.upload("audio_message.m4a", SOUND);
+    await eventually(() => expect(told.recordings).toHaveLength(1));
+    expect(double.connections()).toBe(1);
+  });
+
   it("ends with the signal, and is not made again", async () => {
     const { double, stop } = await startSlackRig();
     stop.abort();

@@ -1,10 +1,10 @@
 // 500 voice clips with rate limits, lost connections and a restart of the gateway: 500 answers, none twice.
-import { mkdtemp, readFile } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
-import type { Transcriber } from "../../../src/core/ports.ts";
+import { createFakeTranscriber, spoken as heardAs } from "../../support/fake-transcriber.ts";
 import { startSlackDouble, textOf } from "../../support/slack-double.ts";
 import { BOT } from "../../support/slack-emulator.ts";
 import { startSlackGateway } from "../../support/slack-gateway.ts";
@@ -13,34 +13,12 @@ import { eventually } from "../../support/slack-rig.ts";
 const CLIPS = 500;
 const CHANNELS = Array.from({ length: 10 }, (_, index) => `team-${index}`);
 
-/** Only the speech recognition is a fake: it hears the number that is in the file. */
-const transcriber: Transcriber = {
-  async transcribe(path, _options, on) {
-    const text = await readFile(path, "utf8");
-    on.progress(0, 3);
-    const segment = {
-      id: 0,
-      seek: 0,
-      start: 0,
-      end: 3,
-      text,
-      tokens: [],
-      temperature: 0,
-      avgLogprob: -0.1,
-      compressionRatio: 1,
-      noSpeechProb: 0,
-    };
-    await on.window([segment], { seek: 300 });
-    return { model: "demo", device: "test", notes: [], text, segments: [segment], language: "en", duration: 3 };
-  },
-  engine: async () => ({ model: "demo", device: "test", notes: [] }),
-  close: async () => {},
-};
-
 it("answers each of 500 clips once and in its own thread, whatever happens to the connection and the process", async () => {
   const double = await startSlackDouble({ channels: CHANNELS });
   const channels = CHANNELS.map((name) => double.emulator.channelId(name));
   const data = await mkdtemp(join(tmpdir(), "earshot-slack-storm-"));
+  // Only the speech recognition is a fake: it hears the number that is in the file.
+  const transcriber = createFakeTranscriber();
   let gateway = await startSlackGateway(double, data, transcriber);
   onTestFinished(async () => {
     await gateway.stop(0);
@@ -51,7 +29,7 @@ it("answers each of 500 clips once and in its own thread, whatever happens to th
   const send = async (index: number) => {
     const channel = channels[index % channels.length] ?? "";
     const text = `number ${index} spoken`;
-    const { ts } = await double.upload("audio_message.m4a", Buffer.from(text), { channel });
+    const { ts } = await double.upload("audio_message.m4a", Buffer.from(heardAs([text])), { channel });
     spoken.set(`${channel}/${ts}`, text);
   };
   for (let index = 0; index < CLIPS; index++) {

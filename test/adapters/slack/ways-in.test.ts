@@ -1,9 +1,10 @@
 // Every way into Earshot on Slack, with real bolt against the counterpart.
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { view } from "../../support/noted-listener.ts";
 import { textOf } from "../../support/slack-double.ts";
 import { BOT, BOT_TOKEN } from "../../support/slack-emulator.ts";
-import { startSlackRig, view } from "../../support/slack-rig.ts";
+import { startSlackRig } from "../../support/slack-rig.ts";
 
 const SOUND = Buffer.from("not really sound");
 const fixture = (name: string) =>
