@@ -4,9 +4,10 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import { editDistance, slipDistance } from "./core/edit-distance.ts";
 import { ConfigError } from "./core/errors.ts";
+import type { GatewayLimits } from "./core/limits.ts";
 import { Secret } from "./core/secret.ts";
-import type { NatsSettings } from "./inference/pool/connection.ts";
 import { LOG_LEVELS } from "./log.ts";
+import { type PoolConfig, poolConfig } from "./pool-config.ts";
 import { dataFolder } from "./storage/paths.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -82,18 +83,36 @@ const SETTINGS = {
     kind: wholeNumber.min(2).max(1000),
     help: "recordings that are given to the pool at once",
   },
+  sandbox: {
+    variable: "EARSHOT_SANDBOX",
+    kind: z.enum(["auto", "require", "off"]),
+    help: "walls around ffmpeg: auto, require or off",
+  },
   maxMegabytes: {
     variable: "EARSHOT_MAX_MEGABYTES",
     kind: wholeNumber.min(1),
     help: "largest recording that is taken",
   },
   maxMinutes: { variable: "EARSHOT_MAX_MINUTES", kind: wholeNumber.min(1), help: "longest recording that is taken" },
+  minutesPerUser: {
+    variable: "EARSHOT_MINUTES_PER_USER",
+    kind: wholeNumber.min(1),
+    help: "a day, of audio; none: all",
+  },
+  minutesPerChannel: { variable: "EARSHOT_MINUTES_PER_CHANNEL", kind: wholeNumber.min(1), help: "a day, of audio" },
+  minutesPerWorkspace: { variable: "EARSHOT_MINUTES_PER_WORKSPACE", kind: wholeNumber.min(1), help: "a day, of audio" },
+  jobsPerUser: {
+    variable: "EARSHOT_JOBS_PER_USER",
+    kind: wholeNumber.min(1),
+    help: "recordings that wait or run at once",
+  },
   cloudPricePerMinute: {
     variable: "EARSHOT_CLOUD_PRICE",
     kind: z.coerce.number({ error: "must be a number" }).min(0),
     help: "USD a minute that /earshot stats compares with",
   },
   logLevel: { variable: "EARSHOT_LOG_LEVEL", kind: z.enum(LOG_LEVELS), help: LOG_LEVELS.join(", ") },
+  logNames: { variable: "EARSHOT_LOG_NAMES", kind: yesNo, help: "names of recordings in the log too" },
   slackBotToken: { variable: "SLACK_BOT_TOKEN", kind: secret, help: "xoxb-…" },
   slackAppToken: { variable: "SLACK_APP_TOKEN", kind: secret, help: "xapp-…, for Socket Mode" },
   slackSigningSecret: { variable: "SLACK_SIGNING_SECRET", kind: secret, help: "for the Events API over HTTP instead" },
@@ -118,21 +137,15 @@ export interface Config {
   readonly threads: number;
   /** Instead of this machine. */
   readonly pool?: PoolConfig;
-  readonly limits: { readonly bytes: number; readonly durationSeconds: number };
+  readonly sandbox: "auto" | "require" | "off";
+  readonly limits: GatewayLimits;
   readonly cloudPricePerMinute: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly logNames: boolean;
   readonly slack?: { readonly botToken: Secret; readonly appToken?: Secret; readonly signingSecret?: Secret };
   readonly discord?: { readonly token: Secret; readonly guildIds?: readonly string[] };
   /** Where models and programs are found: passed on to the engine. */
   readonly env: Environment;
-}
-
-export interface PoolConfig {
-  readonly nats: NatsSettings;
-  readonly replicas: number;
-  readonly audioBytes: number;
-  /** Jobs at once. */
-  readonly parallel: number;
 }
 
 export interface ConfigSources {
@@ -161,7 +174,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
   }
   const slack = slackOf(values, problems);
   const discord = discordOf(values, problems);
-  const pool = poolOf(values, problems);
+  const pool = poolConfig(values, problems);
   const host = values.host ?? "127.0.0.1";
   const playground = values.playground ?? true;
   if (playground && !isLoopback(host)) {
@@ -180,13 +193,29 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
     device: values.device ?? "auto",
     threads: values.threads ?? 0,
     ...(pool === undefined ? {} : { pool }),
-    limits: { bytes: (values.maxMegabytes ?? 2048) * 1024 ** 2, durationSeconds: (values.maxMinutes ?? 360) * 60 },
+    sandbox: values.sandbox ?? "auto",
+    limits: limitsOf(values),
     cloudPricePerMinute: values.cloudPricePerMinute ?? 0.006,
     logLevel: values.logLevel ?? "info",
+    logNames: values.logNames ?? false,
     ...(slack === undefined ? {} : { slack }),
     ...(discord === undefined ? {} : { discord }),
     env,
   });
+}
+
+/** Names of variables that hold secrets, of Earshot's own and of the libraries that it carries. */
+const SECRET_NAME = /TOKEN|SECRET|PASSWORD|API_?KEY|CREDENTIAL/i;
+/** A shorter one would blot out ordinary words. */
+const SECRET_LENGTH = 8;
+
+/** All that must not be printed: the settings' own secrets, and what the environment holds besides. */
+export function secretsOf({ slack, discord, env }: Config): readonly Secret[] {
+  const others = Object.entries(env).flatMap(([name, value = ""]) =>
+    SECRET_NAME.test(name) && !name.endsWith("_FILE") && value.length >= SECRET_LENGTH ? [new Secret(value)] : [],
+  );
+  const own = [slack?.botToken, slack?.appToken, slack?.signingSecret, discord?.token];
+  return [...own.filter((secret) => secret !== undefined), ...others];
 }
 
 /** The settings as lines of help. */
@@ -310,26 +339,15 @@ function discordOf({ discordToken: token, discordGuilds }: SettingValues, proble
   return discordGuilds === undefined ? { token } : { token, guildIds: discordGuilds.split(",") };
 }
 
-function poolOf(values: SettingValues, problems: string[]): PoolConfig | undefined {
-  const { nats, natsCreds, natsCa, natsCert, natsKey, transcriber = nats === undefined ? "local" : "nats" } = values;
-  if (transcriber === "local") return undefined;
-  if (nats === undefined) {
-    problems.push("EARSHOT_NATS is missing: EARSHOT_TRANSCRIBER=nats needs the address of the pool's NATS server.");
-    return undefined;
-  }
-  const { natsReplicas = 1, natsMegabytes = 10_240, parallel = 32 } = values;
-  if (natsReplicas % 2 === 0) problems.push(`EARSHOT_NATS_REPLICAS must be 1, 3 or 5, not ${natsReplicas}.`);
+function limitsOf(values: SettingValues): GatewayLimits {
+  const { minutesPerUser, minutesPerChannel, minutesPerWorkspace, jobsPerUser } = values;
   return {
-    nats: {
-      servers: nats.split(","),
-      ...(natsCreds === undefined ? {} : { credentialsPath: natsCreds }),
-      ...(natsCa === undefined ? {} : { caPath: natsCa }),
-      ...(natsCert === undefined ? {} : { certPath: natsCert }),
-      ...(natsKey === undefined ? {} : { keyPath: natsKey }),
-    },
-    replicas: natsReplicas,
-    audioBytes: natsMegabytes * 1024 ** 2,
-    parallel,
+    bytes: (values.maxMegabytes ?? 2048) * 1024 ** 2,
+    durationSeconds: (values.maxMinutes ?? 360) * 60,
+    ...(minutesPerUser === undefined ? {} : { minutesPerUser }),
+    ...(minutesPerChannel === undefined ? {} : { minutesPerChannel }),
+    ...(minutesPerWorkspace === undefined ? {} : { minutesPerWorkspace }),
+    ...(jobsPerUser === undefined ? {} : { jobsPerUser }),
   };
 }
 

@@ -11,6 +11,7 @@ import type {
   TranscriberResult,
   WaitingReason,
 } from "../core/ports.ts";
+import { defined } from "./defined.ts";
 import { probe } from "./media.ts";
 import { createAudioStore } from "./pool/audio-store.ts";
 import { createPoolConnection, type NatsSettings } from "./pool/connection.ts";
@@ -148,7 +149,7 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
       const lane = wanted.isShort ? "short" : "long";
       const calls = createItemCalls(connection, { id, lane, options: plan }, limits.ackWaitMs, randomUUID(), signal);
       const bytes = durationSeconds * LARGEST_BYTES_PER_SECOND;
-      const prepare = () => preparedAudio(path, signal);
+      const prepare = () => preparedAudio(path, { signal, ...defined({ maxSeconds: wanted.maxSeconds }) });
 
       const leave = await sharing.enter(id);
       let left: "nothing" | "log" | "all" = "nothing";
@@ -158,9 +159,9 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
           resume,
           putAudio: () => audio.put(id, bytes, prepare, () => waiting.because("room"), signal),
           on: {
-            progress(seconds, duration) {
+            progress(seconds, duration, work) {
               waiting.over();
-              on.progress(seconds, duration);
+              on.progress(seconds, duration, work);
             },
             window: (segments, checkpoint) =>
               on.window(segments, wanted.model === "auto" ? pinModel(checkpoint, model) : checkpoint),

@@ -241,6 +241,10 @@ function explain(error: unknown, where: string): [sentence: string, isRefused: b
       true,
     ];
   }
+  if (error instanceof JetStreamApiError && error.status !== 503) {
+    const remedy = REMEDIES[error.code] ?? "see docs/pool.md";
+    return [`The NATS server at ${where} cannot hold the pool (${error.message}): ${remedy}.`, true];
+  }
   const code = codeOf(root) ?? codeOf(error);
   if (code !== undefined && /CERT|SSL|TLS|SELF_SIGNED|ALTNAME/.test(code)) {
     return [
@@ -252,6 +256,15 @@ function explain(error: unknown, where: string): [sentence: string, isRefused: b
   const why = code ?? (error instanceof Error ? error.message : String(error));
   return [`The NATS server at ${where} cannot be reached (${why}): trying again until it answers.`, false];
 }
+
+const NO_ROOM = "raise max_file_store in its configuration, or lower EARSHOT_NATS_MEGABYTES";
+/** By the server's own error codes. */
+const REMEDIES: Readonly<Record<number, string>> = {
+  10023: NO_ROOM,
+  10047: NO_ROOM,
+  10074: "EARSHOT_NATS_REPLICAS above 1 needs a cluster of as many servers",
+  10005: "EARSHOT_NATS_REPLICAS needs as many servers in the cluster",
+};
 
 /** The server is there, and the pool in it is not. */
 export class PoolNotReady extends Error {

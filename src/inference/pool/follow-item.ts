@@ -28,11 +28,11 @@ export async function followItem({ calls, resume, putAudio, on, idle, signal }: 
   let heardSeconds = -1;
   let isBegun = false;
 
-  function progress(seconds: number, duration: number): void {
+  function progress({ seconds, duration, work }: Extract<LogEntry, { readonly kind: "heard" }>): void {
     // A machine that goes on where another died begins before that one's end.
     if (seconds <= heardSeconds) return;
     heardSeconds = seconds;
-    on.progress(seconds, duration);
+    on.progress(seconds, duration, work);
   }
 
   /** @returns the result, when this is it */
@@ -46,12 +46,12 @@ export async function followItem({ calls, resume, putAudio, on, idle, signal }: 
         isBegun = false;
         return undefined;
       case "heard":
-        progress(entry.seconds, entry.duration);
+        progress(entry);
         return undefined;
       case "window":
         segments.push(...entry.segments);
         checkpoint = entry.checkpoint;
-        progress(entry.seconds, entry.duration);
+        progress({ ...entry, kind: "heard" });
         await on.window(entry.segments, entry.checkpoint);
         return undefined;
       case "lost":

@@ -12,8 +12,8 @@ export async function itemId(
   signal: AbortSignal,
 ): Promise<string> {
   const hash = createHash("sha256");
-  // How urgent it is changes nothing in the transcript.
-  const { isShort: _, ...plan } = options;
+  // How urgent it is, and what would have been too long, changes nothing in the transcript.
+  const { isShort: _, maxSeconds: __, ...plan } = options;
   hash.update(JSON.stringify([key, Object.entries(plan).sort(([a], [b]) => (a < b ? -1 : 1))]));
   await pipeline(createReadStream(path), hash, { signal });
   // Of a multiple of three characters, so that it fits into a subject and into base64 without padding.

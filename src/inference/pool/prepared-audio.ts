@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { InferenceError } from "../../core/errors.ts";
-import { decodeAudio, SAMPLE_RATE } from "../audio.ts";
+import { type AudioOptions, decodeAudio, SAMPLE_RATE } from "../audio.ts";
 import { ffmpegPath } from "../media.ts";
 
 /** FLAC of speech at 16 kHz takes about half of this; noise may take all of it. */
@@ -10,10 +10,13 @@ export const LARGEST_BYTES_PER_SECOND = 2 * SAMPLE_RATE;
 
 /**
  * FLAC, 16 kHz, mono. Decoded, it gives `decodeAudio`'s samples bit for bit, so the transcript is the same as here.
- * @throws UserError not_found, unreadable, no_audio; InferenceError no_ffmpeg, child_died; the signal's reason
+ * @throws UserError not_found, unreadable, no_audio, too_long; InferenceError no_ffmpeg, child_died; the signal's reason
  */
-export async function* preparedAudio(path: string, signal: AbortSignal): AsyncGenerator<Uint8Array, void> {
-  const samples = decodeAudio(path, { signal });
+export async function* preparedAudio(
+  path: string,
+  { signal, ...which }: AudioOptions & { readonly signal: AbortSignal },
+): AsyncGenerator<Uint8Array, void> {
+  const samples = decodeAudio(path, { ...which, signal });
   // Before an encoder is started, what is wrong with the recording shows.
   const first = await samples.next();
   const args = ["-hide_banner", "-loglevel", "error", "-f", "s16le", "-ar", String(SAMPLE_RATE), "-ac", "1"];

@@ -10,19 +10,24 @@ const workItem = z.object({
 });
 export type WorkItem = Frozen<z.output<typeof workItem>>;
 
+const progress = {
+  seconds: float,
+  duration: float,
+  work: z.object({ done: float, total: float }).exactOptional(),
+};
+
 const logEntry = z.discriminatedUnion("kind", [
   /** A gateway wants this item. Always the first. */
   z.object({ kind: z.literal("asked") }),
   /** What was finished before the item came to the pool. */
   z.object({ kind: z.literal("resumed"), segments: z.array(segment), checkpoint: z.unknown() }),
   z.object({ kind: z.literal("began"), worker: z.string() }),
-  z.object({ kind: z.literal("heard"), seconds: float, duration: float }),
+  z.object({ kind: z.literal("heard"), ...progress }),
   z.object({
     kind: z.literal("window"),
     segments: z.array(segment),
     checkpoint: z.unknown(),
-    seconds: float,
-    duration: float,
+    ...progress,
   }),
   /** A machine gave it back: it stops, or it cannot do it. */
   z.object({ kind: z.literal("released"), worker: z.string(), why: z.string(), isUnharmed: z.boolean() }),

@@ -1,4 +1,5 @@
 // The streams, buckets and consumers that the pool lives in: made by the gateway, looked for by the machines.
+import { isDeepStrictEqual } from "node:util";
 import {
   AckPolicy,
   DiscardPolicy,
@@ -77,38 +78,39 @@ export async function makeStreams({ js, jsm }: Link, limits: PoolLimits): Promis
     max_msgs: DEAD_MESSAGES,
     discard: DiscardPolicy.Old,
   });
-  await new Objm(js).create(AUDIO_BUCKET, {
-    storage: StorageType.File,
-    replicas: limits.replicas,
-    max_bytes: limits.audioBytes,
-    ttl: nanos(limits.keepMs),
-  });
-  await changeStream(jsm, AUDIO_STREAM, {
-    num_replicas: limits.replicas,
-    max_bytes: limits.audioBytes,
-    max_age: nanos(limits.keepMs),
-  });
-  await new Kvm(js).create(WORKERS_BUCKET, { history: 1, replicas: limits.replicas, ttl: WORKERS_KEEP_MS });
+  const { replicas, audioBytes: max_bytes } = limits;
+  const ttl = nanos(limits.keepMs);
+  if (await isThere(jsm, AUDIO_STREAM)) {
+    await changeStream(jsm, AUDIO_STREAM, { num_replicas: replicas, max_bytes, max_age: ttl });
+  } else await new Objm(js).create(AUDIO_BUCKET, { storage: StorageType.File, replicas, max_bytes, ttl });
+  if (await isThere(jsm, WORKERS_STREAM)) await changeStream(jsm, WORKERS_STREAM, { num_replicas: replicas });
+  else await new Kvm(js).create(WORKERS_BUCKET, { history: 1, replicas, ttl: WORKERS_KEEP_MS });
 }
 
 /** Cards of machines that went without a word; for how long one counts as there, it says itself. */
 const WORKERS_KEEP_MS = 60_000;
-/** JSStreamNameExistErr: it is there, with other limits. */
-const OTHER_LIMITS = 10058;
-
 async function makeStream(jsm: Link["jsm"], config: Partial<StreamConfig> & { readonly name: string }): Promise<void> {
-  try {
-    await jsm.streams.add(config);
-  } catch (error) {
-    if (!(error instanceof JetStreamApiError && error.code === OTHER_LIMITS)) throw error;
-    await jsm.streams.update(config.name, config);
-  }
+  // Not `add` alone: it counts what a stream that is there already may take a second time, and finds no room for it.
+  if (await isThere(jsm, config.name)) await changeStream(jsm, config.name, config);
+  else await jsm.streams.add(config);
 }
 
-async function changeStream(jsm: Link["jsm"], name: string, limits: Partial<StreamConfig>): Promise<void> {
+async function changeStream(jsm: Link["jsm"], name: string, wanted: Partial<StreamConfig>): Promise<void> {
   const { config } = await jsm.streams.info(name);
-  const isAsWanted = Object.entries(limits).every(([key, value]) => config[key as keyof StreamConfig] === value);
-  if (!isAsWanted) await jsm.streams.update(name, limits);
+  const isAsWanted = Object.entries(wanted).every(([key, value]) =>
+    isDeepStrictEqual(config[key as keyof StreamConfig], value),
+  );
+  if (!isAsWanted) await jsm.streams.update(name, wanted);
+}
+
+async function isThere(jsm: Link["jsm"], name: string): Promise<boolean> {
+  try {
+    await jsm.streams.info(name);
+    return true;
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.status === 404) return false;
+    throw error;
+  }
 }
 
 /** Machines pull from one consumer for each class and lane; a heartbeat more often than `ackWaitMs` keeps an item theirs. */
@@ -127,13 +129,9 @@ export async function makeConsumer({ jsm }: Link, model: string, lane: WorkLane,
 /** @throws PoolNotReady when no gateway has made the streams yet */
 export async function requireStreams({ jsm }: Link): Promise<void> {
   for (const name of [AUDIO_STREAM, WORKERS_STREAM]) {
-    try {
-      await jsm.streams.info(name);
-    } catch (error) {
-      if (!(error instanceof JetStreamApiError && error.status === 404)) throw error;
-      throw new PoolNotReady(
-        "There is no pool on this NATS server yet: start a gateway with it (earshot start --nats …). Waiting for it.",
-      );
-    }
+    if (await isThere(jsm, name)) continue;
+    throw new PoolNotReady(
+      "There is no pool on this NATS server yet: start a gateway with it (earshot start --nats …). Waiting for it.",
+    );
   }
 }

@@ -13,7 +13,7 @@ import type { PoolConnection } from "./connection.ts";
 import { createLogWriter, hasLog, type LogWriter, Overtaken, readLog } from "./item-log.ts";
 import { MOST_FRUITLESS, type Standing, standing } from "./item-standing.ts";
 import { deadSubject } from "./names.ts";
-import type { WorkItem } from "./protocol.ts";
+import type { LogEntry, WorkItem } from "./protocol.ts";
 import type { Delivery } from "./take.ts";
 
 export interface WorkParts {
@@ -41,6 +41,8 @@ export class Cancelled extends Error {
 
 /** What says more about the machine than about the recording. */
 const MACHINE_CODES: readonly string[] = ["model_missing", "model_broken", "no_device", "no_ffmpeg", "disk_full"];
+/** It died over another recording, which is told apart. */
+const SHARED = "child_shared";
 const GIVE_BACK_MS = 1000;
 /** What a machine that stops takes for its last words. */
 const FAREWELL_MS = 2000;
@@ -73,10 +75,11 @@ export async function workOn(delivery: Delivery, parts: WorkParts, signal: Abort
         return { kind: "refused" };
       }
       const reason = error instanceof Error ? error : new Error(String(error));
-      const isOurs = reason instanceof InferenceError && MACHINE_CODES.includes(reason.code);
-      await log.append({ kind: "released", worker, why: reason.message, isUnharmed: isOurs });
+      const code = reason instanceof InferenceError ? reason.code : "bug";
+      const isOurs = MACHINE_CODES.includes(code);
+      await log.append({ kind: "released", worker, why: reason.message, isUnharmed: isOurs || code === SHARED });
       delivery.giveBack(GIVE_BACK_MS);
-      return { kind: "released", error: reason, isOurs: isOurs || isOutOfMemory(reason) };
+      return { kind: "released", error: reason, isOurs: isOurs || code === "out_of_memory" };
     }
   } catch (error) {
     if (error instanceof Overtaken) return { kind: "dropped" };
@@ -147,6 +150,8 @@ async function setAside({ id, text }: Delivery, connection: PoolConnection, sign
   await untilAnswered(connection, signal, ({ js }) => js.publish(deadSubject(id), text));
 }
 
+type Progress = Omit<Extract<LogEntry, { readonly kind: "heard" }>, "kind">;
+
 /** @returns undefined when the sound is not in the store */
 async function transcribed(
   item: WorkItem,
@@ -159,7 +164,7 @@ async function transcribed(
   const path = join(tmpdir(), `earshot-pool-${item.id}-${randomUUID()}.flac`);
   const broken = new AbortController();
   const either = AbortSignal.any([signal, broken.signal]);
-  let heard = { seconds: 0, duration: 0 };
+  let heard: Progress = { seconds: 0, duration: 0 };
   let isFirst = true;
   let windows = 0;
   try {
@@ -168,8 +173,8 @@ async function transcribed(
       path,
       { ...item.options, model, ...(checkpoint === undefined ? {} : { resume: { checkpoint, segments } }) },
       {
-        progress(seconds, duration) {
-          heard = { seconds, duration };
+        progress(seconds, duration, work) {
+          heard = { seconds, duration, ...(work === undefined ? {} : { work }) };
           if (!isFirst) return;
           isFirst = false;
           log.append({ kind: "heard", ...heard }).catch((error: unknown) => broken.abort(error));
@@ -207,8 +212,4 @@ async function farewell(delivery: Delivery, { connection, worker }: WorkParts): 
 
 function heardOf(result: TranscriberResult, { segments }: Standing): number {
   return result.duration - (segments.at(-1)?.end ?? 0);
-}
-
-function isOutOfMemory(error: Error): boolean {
-  return error instanceof InferenceError && error.code === "out_of_memory";
 }
