@@ -8,6 +8,7 @@ import { ConfigError } from "./core/errors.ts";
 import type { GatewayLimits } from "./core/limits.ts";
 import { Secret } from "./core/secret.ts";
 import { LOG_LEVELS } from "./log.ts";
+import { type PoolConfig, poolConfig } from "./pool-config.ts";
 import { dataFolder } from "./storage/paths.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -43,6 +44,49 @@ const SETTINGS = {
     variable: "EARSHOT_THREADS",
     kind: wholeNumber.min(0).max(1024),
     help: "threads of the engine; 0: it chooses",
+  },
+  transcriber: {
+    variable: "EARSHOT_TRANSCRIBER",
+    kind: z.enum(["local", "nats"]),
+    help: "local: this machine; nats: a pool of machines",
+  },
+  nats: {
+    variable: "EARSHOT_NATS",
+    kind: z
+      .string()
+      .regex(/^((nats|tls):\/\/)?[^,\s/]+(,((nats|tls):\/\/)?[^,\s/]+)*$/, "must be nats://host:4222, or several"),
+    help: "the pool's NATS servers; stands for transcriber nats",
+  },
+  natsCreds: {
+    variable: "EARSHOT_NATS_CREDS",
+    kind: z.string().min(1),
+    help: ".creds file, or an NKey's seed in a file",
+  },
+  natsCa: {
+    variable: "EARSHOT_NATS_CA",
+    kind: z.string().min(1),
+    help: "certificate that the server's is signed with",
+  },
+  natsCert: {
+    variable: "EARSHOT_NATS_CERT",
+    kind: z.string().min(1),
+    help: "our own certificate, where it is asked for",
+  },
+  natsKey: { variable: "EARSHOT_NATS_KEY", kind: z.string().min(1), help: "its key" },
+  natsReplicas: {
+    variable: "EARSHOT_NATS_REPLICAS",
+    kind: wholeNumber.min(1).max(5),
+    help: "how many servers of a cluster keep everything: 1, 3 or 5",
+  },
+  natsMegabytes: {
+    variable: "EARSHOT_NATS_MEGABYTES",
+    kind: wholeNumber.min(1),
+    help: "what recordings may take in the pool; more wait",
+  },
+  parallel: {
+    variable: "EARSHOT_PARALLEL",
+    kind: wholeNumber.min(2).max(1000),
+    help: "recordings that are given to the pool at once",
   },
   sandbox: {
     variable: "EARSHOT_SANDBOX",
@@ -116,6 +160,8 @@ export interface Config {
   readonly model: string;
   readonly device: "auto" | "cuda" | "webgpu" | "dml" | "coreml" | "cpu";
   readonly threads: number;
+  /** Instead of this machine. */
+  readonly pool?: PoolConfig;
   readonly sandbox: "auto" | "require" | "off";
   readonly limits: GatewayLimits;
   readonly cloudPricePerMinute: number;
@@ -162,6 +208,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
   }
   const slack = slackOf(values, problems);
   const discord = discordOf(values, problems);
+  const pool = poolConfig(values, problems);
   const host = values.host ?? "127.0.0.1";
   const teams = teamsOf(values, isLoopback(host), problems);
   const playground = values.playground ?? true;
@@ -180,6 +227,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
     model: values.model ?? "auto",
     device: values.device ?? "auto",
     threads: values.threads ?? 0,
+    ...(pool === undefined ? {} : { pool }),
     sandbox: values.sandbox ?? "auto",
     limits: limitsOf(values),
     cloudPricePerMinute: values.cloudPricePerMinute ?? 0.006,
