@@ -180,6 +180,7 @@ async function transcribed(
     {
       ...plan,
       wordTimes: true,
+      key: job.id,
       isShort: (recording.durationSeconds ?? Number.POSITIVE_INFINITY) <= SHORT_SECONDS,
       maxSeconds: limits.durationSeconds,
       ...(checkpoint === undefined ? {} : { resume: { checkpoint, segments: job.segments } }),
@@ -199,6 +200,10 @@ async function transcribed(
         parts.status.update(job, { kind: "status", text, progress, actions: [cancelAction(job.id)] });
       },
       window: (segments, next) => job.append(segments, next),
+      waiting(reason) {
+        const text = messages.waitingInPool({ name: recording.name, reason });
+        parts.status.update(job, { kind: "status", text, actions: [cancelAction(job.id)] });
+      },
     },
     AbortSignal.any([signal, refused.signal]),
   );

@@ -41,10 +41,10 @@ export interface AudioOptions {
   readonly track?: number | "mix";
   /** Which channel of the track, counted from 0. Default: all of them, mixed down. */
   readonly channel?: number;
-  /** What `probe` said of this file a moment ago, so that it need not be asked again. */
-  readonly media?: Media;
   /** A longer recording is refused, whatever its header says of its length. Default: four days. */
   readonly maxSeconds?: number;
+  /** What `probe` said of this file a moment ago, so that it need not be asked again. */
+  readonly media?: Media;
   readonly signal?: AbortSignal;
 }
 

@@ -128,6 +128,12 @@ const CHOICES = {
     show: (editors) => (typeof editors === "string" ? editors : `admins and ${editors.join(", ")}`),
   } satisfies Choice<Settings["editors"]>,
   verbatim: yesNo,
+  "minutes-per-user": most("minutes of audio a day"),
+  "minutes-per-channel": most("minutes of audio a day"),
+  "minutes-per-workspace": most("minutes of audio a day"),
+  "jobs-per-user": most("recordings at once"),
+  "max-minutes": most("minutes long"),
+  "max-megabytes": most("MB large"),
   mixed: yesNo,
   tracks: oneOf({
     auto: "a speaker on each, where the sound shows it",
@@ -135,12 +141,6 @@ const CHOICES = {
     off: "all sound together",
   }),
   chapters: yesNo,
-  "minutes-per-user": most("minutes of audio a day"),
-  "minutes-per-channel": most("minutes of audio a day"),
-  "minutes-per-workspace": most("minutes of audio a day"),
-  "jobs-per-user": most("recordings at once"),
-  "max-minutes": most("minutes long"),
-  "max-megabytes": most("MB large"),
 } as const;
 
 type ChoiceName = keyof typeof CHOICES;
