@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Config, readConfig } from "../config.ts";
 import { ConfigError } from "../core/errors.ts";
+import { childEnvironment } from "../inference/child-environment.ts";
 import { ffmpegPath, ffprobePath } from "../inference/media.ts";
 import { verifyModel } from "../inference/model-upkeep.ts";
 import { demoFolder, installedModels, memoryNeed, modelsFolder, recommendedModel } from "../inference/models.ts";
@@ -67,6 +68,9 @@ export async function doctor(argv: readonly string[], io: Io): Promise<number> {
   return findings.some((finding) => finding.state === "mend") ? 1 : 0;
 }
 
+/** For programs that are only asked something. */
+const withoutSecrets = childEnvironment(process.env);
+
 /** As wide as "model large-v3-turbo", and a space. */
 const CHECK_COLUMNS = 21;
 
@@ -89,7 +93,7 @@ async function checkNode(): Promise<Finding> {
 
 async function checkProgram(name: string, path: string): Promise<Finding> {
   try {
-    const { stdout } = await promisify(execFile)(path, ["-hide_banner", "-version"]);
+    const { stdout } = await promisify(execFile)(path, ["-hide_banner", "-version"], { env: withoutSecrets });
     const version = /version (\S+)/.exec(stdout)?.[1] ?? "unknown version";
     return { check: name, state: "ok", finding: `${version}, ${await locate(path)}` };
   } catch {
@@ -220,8 +224,13 @@ async function checkDatabase(path: string): Promise<Finding> {
   if (!existsSync(path)) return { check, state: "ok", finding: `none yet; the first start makes ${path}` };
   const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
   try {
-    await promisify(execFile)(process.execPath, [main, "jobs", "--json", "--limit", "1", "--database", path]);
-    return { check, state: "ok", finding: path };
+    for (const question of [
+      ["jobs", "--json", "--limit", "1"],
+      ["backup", "--check"],
+    ]) {
+      await promisify(execFile)(process.execPath, [main, ...question, "--database", path], { env: withoutSecrets });
+    }
+    return { check, state: "ok", finding: `${path} is whole` };
   } catch (error) {
     const stderr = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
     return {

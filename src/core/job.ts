@@ -48,6 +48,16 @@ export interface JobSteps {
   readonly isAnswered?: boolean;
   /** Names of the files that were sent. */
   readonly sentFiles?: readonly string[];
+  /** How often the engine has died over it. */
+  readonly deaths?: number;
+  /** It has failed for good, and nobody could be told yet. */
+  readonly verdict?: Verdict;
+}
+
+export interface Verdict {
+  readonly failure: Omit<Failure, "atMs">;
+  /** The same recording may go better another time. */
+  readonly canRetry: boolean;
 }
 
 export interface Lease {

@@ -25,6 +25,15 @@ export interface Settings {
   readonly editors: "admins" | "everyone" | readonly string[];
   /** Keeps "um" and "uh". */
   readonly verbatim: boolean;
+  /** Minutes of audio a day; null: no limit of its own. Only administrators set these and the limits below. */
+  readonly minutesPerUser: number | null;
+  readonly minutesPerChannel: number | null;
+  readonly minutesPerWorkspace: number | null;
+  /** Recordings of one person that wait or run at once. */
+  readonly jobsPerUser: number | null;
+  /** The longest and the largest recording. */
+  readonly maxMinutes: number | null;
+  readonly maxMegabytes: number | null;
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -38,6 +47,12 @@ export const DEFAULT_SETTINGS: Settings = {
   retentionDays: null,
   editors: "everyone",
   verbatim: false,
+  minutesPerUser: null,
+  minutesPerChannel: null,
+  minutesPerWorkspace: null,
+  jobsPerUser: null,
+  maxMinutes: null,
+  maxMegabytes: null,
 };
 
 /** A channel's own choices over its workspace's over the defaults. */

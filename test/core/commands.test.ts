@@ -54,6 +54,7 @@ function bench() {
     // A token a word is near enough to see what is refused.
     tokens: () => ({ budget: 20, count: async (text) => text.split(/\s+/).filter(Boolean).length }),
     models: ["demo", "base", "small"],
+    limits: { bytes: 1e9, durationSeconds: 3600 },
     cloudPricePerMinute: 0.006,
     now: () => NOW,
   });

@@ -189,13 +189,13 @@ describe("a mention", () => {
 });
 
 describe("a direct message", () => {
-  it("of words is a command", async () => {
+  it("of words is a command, and makes nobody an administrator", async () => {
     const { double, told } = await startSlackRig();
     const { channel } = (await double.person("conversations.open", { users: BOT })) as { channel: { id: string } };
     await double.say("jargon add Qavylow", { channel: channel.id });
     await double.settled();
     expect(told.invocations).toMatchObject([
-      { command: "jargon", text: "add Qavylow", place: { isDirect: true }, actor: { isAdmin: true } },
+      { command: "jargon", text: "add Qavylow", place: { isDirect: true }, actor: { isAdmin: false } },
     ]);
     expect(told.recordings).toEqual([]);
   });
