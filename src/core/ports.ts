@@ -238,7 +238,8 @@ export interface TranscriptStore {
 /** The engine behind one door: a child process here, or a pool of machines. */
 export interface Transcriber {
   /**
-   * @throws UserError no_audio, unreadable, too_long, …; InferenceError out_of_memory, child_died, model_missing;
+   * @throws UserError no_audio, unreadable, too_long, …; InferenceError out_of_memory, child_died, child_shared,
+   *   model_missing;
    *   the signal's reason when aborted
    */
   transcribe(
@@ -257,6 +258,8 @@ export interface TranscriberOptions extends Plan {
   readonly resume?: { readonly checkpoint: unknown; readonly segments: readonly Segment[] };
   /** Recordings of up to a minute or two go before longer ones. */
   readonly isShort: boolean;
+  /** A longer recording is refused (too_long), whatever its header says of its length. */
+  readonly maxSeconds?: number;
 }
 
 export interface TranscriberEvents {

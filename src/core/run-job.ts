@@ -179,6 +179,7 @@ async function transcribed(
     {
       ...plan,
       isShort: (recording.durationSeconds ?? Number.POSITIVE_INFINITY) <= SHORT_SECONDS,
+      maxSeconds: limits.durationSeconds,
       ...(checkpoint === undefined ? {} : { resume: { checkpoint, segments: job.segments } }),
     },
     {

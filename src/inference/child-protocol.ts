@@ -61,6 +61,7 @@ const transcriberOptions = z.object({
   way: way.exactOptional(),
   resume: z.object({ checkpoint: z.unknown(), segments: z.array(segment) }).exactOptional(),
   isShort: z.boolean(),
+  maxSeconds: z.number().positive().exactOptional(),
 } satisfies Record<keyof TranscriberOptions, z.ZodType>);
 
 /** From the gateway. */

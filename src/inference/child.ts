@@ -45,7 +45,12 @@ async function transcribe({ id, path, options }: Extract<ToChild, { readonly kin
     const { resume } = options;
     let segments: Segment[] = [];
     const transcription = model.whisper.transcribe(path, {
-      ...defined({ language: options.language, allowedLanguages: options.allowedLanguages, way: options.way }),
+      ...defined({
+        language: options.language,
+        allowedLanguages: options.allowedLanguages,
+        maxSeconds: options.maxSeconds,
+        way: options.way,
+      }),
       task: options.task,
       initialPrompt: options.initialPrompt,
       // Nobody in a chat wants words that nobody said.

@@ -255,8 +255,8 @@ function knownLanguage(model: AlignableModel, language: string | undefined): str
   );
 }
 
-function audioOptions({ track, channel, signal }: TranscribeOptions): AudioOptions {
-  return defined({ track, channel, signal });
+function audioOptions({ track, channel, maxSeconds, signal }: TranscribeOptions): AudioOptions {
+  return defined({ track, channel, maxSeconds, signal });
 }
 
 /** Ten seconds at a time, so that an abort is noticed between. */

@@ -180,7 +180,7 @@ describe("the child", () => {
     const jobs = [1, 2, 3].map(() => transcriber.transcribe(long, OPTIONS, keeping(), never()));
     const all = Promise.allSettled(jobs);
     process.kill(pid, "SIGKILL");
-    for (const job of await all) expect(job).toMatchObject({ status: "rejected", reason: { code: "child_died" } });
+    for (const job of await all) expect(job).toMatchObject({ status: "rejected", reason: { code: "child_shared" } });
     const [again, other] = await Promise.all([transcriber.engine("demo"), transcriber.engine("demo")]);
     expect(again).toEqual(other);
     expect(engineChildren()).toHaveLength(1);
