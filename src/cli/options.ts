@@ -339,6 +339,12 @@ export function warningsFor(values: TranscribeValues): string[] {
   if (values.max_words_per_line && values.max_line_width) {
     warnings.push("--max_words_per_line has no effect with --max_line_width.");
   }
+  if (values.hallucination_silence_threshold !== undefined && !values.word_timestamps) {
+    warnings.push("--hallucination_silence_threshold has no effect without --word_timestamps True.");
+  }
+  if (values.batch_size !== undefined && values.way === "sequential") {
+    warnings.push("--batch_size has no effect with --way sequential.");
+  }
   if (values.word_timestamps && values.task === "translate") {
     warnings.push("Word times of translations may not be reliable.");
   }

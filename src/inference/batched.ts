@@ -55,7 +55,7 @@ async function hearOnce(hearing: Hearing, open: readonly OpenWindow[]): Promise<
   for (const [i, { seek, end }] of open.entries()) {
     await heard.window(mel, seek, end - seek, frames.subarray(i * size, (i + 1) * size));
   }
-  const features = await model.graph.encode(frames, open.length);
+  const features = await model.graph.encode(frames, open.length, options.signal);
   const languages: string[] = [];
   for (const [index, { seek }] of open.entries()) languages.push(await languageOf(hearing, features, index, seek));
   const initialPrompt = windowPrompt({ ...prompt, carry: true }, [], undefined);

@@ -45,7 +45,7 @@ export async function openFastLayout(
     const sessions = { encoder, audioCache: await open(files.audioCache), decoder: await open(files.decoder) };
     return {
       description: `${options.device === "cpu" ? "CPU" : options.device}, ${files.precision}, fast layout`,
-      encode: (mel, nAudio) => encode(encoder, dims, mel, nAudio),
+      encode: (mel, nAudio, signal) => encode(encoder, dims, mel, nAudio, signal),
       decode: (features, indices) => startDecoding(sessions, dims, features as Features, indices, startOfTranscript),
       givesAttentions: async () => true,
       align: (features, index, tokens, heads) => align(sessions, dims, features as Features, index, tokens, heads),
@@ -66,11 +66,13 @@ async function encode(
   dims: ModelDimensions,
   mel: Float32Array,
   nAudio: number,
+  signal: AbortSignal | undefined,
 ): Promise<AudioFeatures> {
   const frames = mel.length / (nAudio * dims.nMels);
   const hidden = zeros(nAudio, dims.nAudioCtx, dims.nAudioState);
   const windows = new Tensor("float32", mel, [nAudio, dims.nMels, frames]);
   for (let i = 0; i < nAudio; i++) {
+    signal?.throwIfAborted();
     await encoder.run({ mel: window(windows, i) }, { audio_features: window(hidden, i) });
   }
   const features: Features = { nAudio, hidden, toFloat32: async () => floats(hidden) };

@@ -97,7 +97,7 @@ export interface WhisperGraph {
   /** What runs, for the operator: "CPU, float32, public layout". */
   readonly description: string;
   /** @param mel float32 [nAudio, nMels, 3000] */
-  encode(mel: Float32Array, nAudio: number): Promise<AudioFeatures>;
+  encode(mel: Float32Array, nAudio: number, signal?: AbortSignal): Promise<AudioFeatures>;
   /** Starts decoding: row i of the batch listens to window `indices[i]` of the features. */
   decode(features: AudioFeatures, indices: readonly number[]): Inference;
   /** Whether `align` works: the decoder's graph gives its cross-attentions. */

@@ -25,7 +25,7 @@ export async function* sequential(hearing: Hearing): AsyncGenerator<Segment, voi
     while (seek < clip.end) {
       options.signal?.throwIfAborted();
       const window = { seek, size: Math.min(N_FRAMES, heard.frames - seek, clip.end - seek) };
-      const features = await model.graph.encode(await heard.window(mel, seek, window.size), 1);
+      const features = await model.graph.encode(await heard.window(mel, seek, window.size), 1, options.signal);
       const language = await languageOf(hearing, features, 0, seek);
       const row = {
         index: 0,
