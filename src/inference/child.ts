@@ -52,6 +52,7 @@ async function transcribe({ id, path, options }: Extract<ToChild, { readonly kin
         usualLanguages: options.usualLanguages,
         languagePerWindow: options.languagePerWindow,
         speakerTracks: options.speakerTracks,
+        speakerNames: options.speakerNames,
         way: options.way,
         maxSeconds: options.maxSeconds,
       }),
