@@ -53,7 +53,7 @@ function lineOf(event: GatewayEvent, names: boolean): Line {
     return { level: "info", message: event.kind, fields: { platform: event.platform } };
   if (event.kind === "platform_away") {
     const { platform, nextTryMs, error } = event;
-    return { level: "warn", message: event.kind, fields: { platform, nextTryMs, ...errorFields(error) } };
+    return { level: "warn", message: event.kind, fields: { platform, nextTryMs, ...errorFields(error, names) } };
   }
   const { id: jobId, attempt, recording } = event.job;
   const fields = {
