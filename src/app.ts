@@ -15,8 +15,10 @@ import { createRetention } from "./core/retention.ts";
 import { fetchModel } from "./fetch-model.ts";
 import { catalogModels } from "./inference/catalog.ts";
 import { createLocalTranscriber } from "./inference/local-transcriber.ts";
+import { ffmpegPath } from "./inference/media.ts";
 import { demoFolder } from "./inference/models.ts";
 import { createPromptTokens } from "./inference/prompt-tokens.ts";
+import { sandboxFor } from "./inference/sandbox.ts";
 import type { Log } from "./log.ts";
 import { createChatLog } from "./storage/chat-log.ts";
 import { openDatabase } from "./storage/database.ts";
@@ -106,10 +108,13 @@ async function start(
     tally.observe(event);
   };
 
+  const env = { ...config.env, EARSHOT_SANDBOX: config.sandbox };
+  // What is required is said at the start, not at the first recording.
+  if (config.sandbox === "require") await sandboxFor(ffmpegPath(), env);
   const transcriber = createLocalTranscriber({
     device: config.device,
     threads: config.threads,
-    env: config.env,
+    env,
     log: log.warn,
   });
   stops.push(() => transcriber.close());

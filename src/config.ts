@@ -39,6 +39,11 @@ const SETTINGS = {
     kind: wholeNumber.min(0).max(1024),
     help: "threads of the engine; 0: it chooses",
   },
+  sandbox: {
+    variable: "EARSHOT_SANDBOX",
+    kind: z.enum(["auto", "require", "off"]),
+    help: "walls around ffmpeg: auto, require or off",
+  },
   maxMegabytes: {
     variable: "EARSHOT_MAX_MEGABYTES",
     kind: wholeNumber.min(1),
@@ -86,6 +91,7 @@ export interface Config {
   readonly model: string;
   readonly device: "auto" | "cuda" | "webgpu" | "dml" | "coreml" | "cpu";
   readonly threads: number;
+  readonly sandbox: "auto" | "require" | "off";
   readonly limits: GatewayLimits;
   readonly cloudPricePerMinute: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
@@ -139,6 +145,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
     model: values.model ?? "auto",
     device: values.device ?? "auto",
     threads: values.threads ?? 0,
+    sandbox: values.sandbox ?? "auto",
     limits: limitsOf(values),
     cloudPricePerMinute: values.cloudPricePerMinute ?? 0.006,
     logLevel: values.logLevel ?? "info",

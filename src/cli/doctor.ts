@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { constants, existsSync, statSync } from "node:fs";
 import { access, readdir, readFile, statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
@@ -13,6 +13,7 @@ import { childEnvironment } from "../inference/child-environment.ts";
 import { ffmpegPath, ffprobePath } from "../inference/media.ts";
 import { verifyModel } from "../inference/model-upkeep.ts";
 import { demoFolder, installedModels, memoryNeed, modelsFolder, recommendedModel } from "../inference/models.ts";
+import { onPath, type SandboxKind, sandboxFor } from "../inference/sandbox.ts";
 import type { Device } from "../inference/session.ts";
 import { checkPlatforms } from "../platform-checks.ts";
 import { databasePath } from "../storage/paths.ts";
@@ -58,6 +59,7 @@ export async function doctor(argv: readonly string[], io: Io): Promise<number> {
     await checkNode(),
     await checkProgram("ffmpeg", ffmpegPath()),
     await checkProgram("ffprobe", ffprobePath()),
+    await checkSandbox(io),
     ...devices,
     ...(await checkModels(io, device)),
     await checkFolder("models folder", modelsFolder(io.env), "EARSHOT_MODELS"),
@@ -102,18 +104,30 @@ async function checkProgram(name: string, path: string): Promise<Finding> {
   }
 }
 
+const WALLS: Readonly<Record<SandboxKind, string>> = {
+  bubblewrap: "bubblewrap: ffmpeg sees no network and no file but the recording",
+  namespaces: "namespaces: ffmpeg sees no network, and may read what this account may",
+  limits: "none: ffmpeg runs with this account's rights, within limits of time and memory",
+};
+
+/** What stands between ffmpeg, which reads what strangers send, and the machine. */
+async function checkSandbox({ env }: Io): Promise<Finding> {
+  const check = "sandbox";
+  try {
+    const { kind, passedOver } = await sandboxFor(ffmpegPath(), env);
+    const finding = [WALLS[kind], ...passedOver].join("; ");
+    if (kind === "bubblewrap" || process.platform !== "linux") return { check, state: "ok", finding };
+    const install = "install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap) and allow user namespaces";
+    return { check, state: "note", finding, remedy: env["EARSHOT_SANDBOX"] === "off" ? "set it to auto" : install };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { check, state: "mend", finding: error.message };
+  }
+}
+
 /** Where PATH finds a program; execFile searches the same way and does not tell. */
 async function locate(program: string): Promise<string> {
-  if (program !== "ffmpeg" && program !== "ffprobe") return program;
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const path = join(folder, program);
-    const found = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return path;
-  }
-  return program;
+  return (/[\\/]/.test(program) ? undefined : await onPath(program)) ?? program;
 }
 
 async function checkDevices(): Promise<{ device: Device; findings: Finding[] }> {

@@ -175,6 +175,23 @@ export const OPTIONS = {
     help: "token ids that are never written; -1: all special characters but common punctuation",
   }),
 
+  vad_filter: inDecoding({
+    kind: boolean,
+    fallback: true,
+    help: "hear only where somebody speaks, by Silero's model, and drop text that nobody spoke; False: openai/whisper's algorithm alone",
+  }),
+  way: inDecoding({
+    kind: choice(["auto", "sequential", "batched"]),
+    fallback: "auto",
+    help: "sequential: window after window, each reading the text before it; batched: several windows at once, which a GPU does faster; auto: by the device and the recording's length",
+  }),
+  batch_size: inDecoding({
+    kind: orNone(integer({ atLeast: 1 })),
+    fallback: undefined,
+    fallbackText: "as many as the device gains from",
+    help: "windows decoded at once, where the way is batched",
+  }),
+
   word_timestamps: inWords({ kind: boolean, fallback: false, help: "find the time of each word" }),
   prepend_punctuations: inWords({
     kind: punctuation,
@@ -251,6 +268,9 @@ export function readArguments(argv: readonly string[]): TranscribeArguments {
   }
   if (values.patience !== undefined && values.beam_size === undefined) {
     problems.push("--patience requires --beam_size.");
+  }
+  if (values.way === "batched" && !values.vad_filter) {
+    problems.push("--way batched requires --vad_filter True: it cuts the recording where nobody speaks.");
   }
   if (values.track === "mix" && values.channel !== undefined) {
     problems.push("--channel chooses from one track, not from --track mix.");

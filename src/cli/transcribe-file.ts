@@ -4,6 +4,7 @@ import { LANGUAGES } from "../core/languages.ts";
 import { formatTimestamp } from "../core/render/timestamp.ts";
 import type { Segment, Transcript } from "../core/transcript.ts";
 import { languageWarning } from "../inference/catalog.ts";
+import { defined } from "../inference/defined.ts";
 import type { Whisper } from "../inference/whisper.ts";
 import type { Io } from "./io.ts";
 import { type JsonLine, jsonLine } from "./json-lines.ts";
@@ -24,7 +25,7 @@ export interface Run {
   note(sentence: string): void;
 }
 
-type Unfinished = Pick<Transcript, "segments" | "language" | "duration"> & {
+type Unfinished = Omit<Transcript, "text"> & {
   /** Seconds up to which everything is in the segments. */
   readonly until: number;
 };
@@ -54,9 +55,12 @@ export async function transcribeFile(file: string, run: Run): Promise<"done" | "
         const warning = languageWarning(whisper.name, values.language ?? language);
         if (warning !== undefined) note(warning);
       },
-      progress(until, duration) {
+      progress(until, duration, work) {
         partial = { ...partial, until, duration };
-        progress.update(until, duration);
+        progress.update(until, duration, work);
+      },
+      checkpoint({ way, guards }) {
+        partial = { ...partial, ...defined({ way, guards }) };
       },
     },
   });
@@ -87,9 +91,10 @@ export async function transcribeFile(file: string, run: Run): Promise<"done" | "
     `${file === "-" ? "Standard input" : file}: ${spanText(heard)} of audio in ${spanText(elapsed)}, ` +
       `${speedText(heard, elapsed)}, model ${whisper.name} on ${DEVICE_NAMES[whisper.device]}\n`,
   );
-  const { text, language, duration } = transcript;
+  const { text, language, duration, way, guards } = transcript;
   const { name: model, device } = whisper;
-  writeJsonLine({ type: "done", file, text, language, duration, elapsed, model, device, outputs }, run);
+  const how = defined({ way, guards });
+  writeJsonLine({ type: "done", file, text, language, duration, elapsed, model, device, ...how, outputs }, run);
   return "done";
 }
 
@@ -101,14 +106,15 @@ function segmentLine(file: string, segment: Segment, values: TranscribeValues): 
 
 async function leavePartialFiles(file: string, partial: Unfinished, run: Run): Promise<void> {
   const { io, values } = run;
-  const { segments, language, duration, until } = partial;
+  const { until, ...heard } = partial;
+  const { segments, duration } = heard;
   if (segments.length === 0) {
     io.stderr.write(`Stopped before anything of ${file} was finished: no file was written.\n`);
     writeJsonLine({ type: "stopped", file, until, outputs: [] }, run);
     return;
   }
   const text = segments.map((segment) => segment.text).join("");
-  const outputs = await writeFiles(file, { text, segments, language, duration }, run);
+  const outputs = await writeFiles(file, { text, ...heard }, run);
   const written = outputs.length > 0 ? ` The text up to there is in ${outputs.join(", ")}.` : "";
   const rest = remainingClips(values.clip_timestamps, until).join(",");
   io.stderr.write(

@@ -29,6 +29,8 @@ export type PlatformErrorCode =
 export type InferenceErrorCode =
   | "out_of_memory"
   | "child_died"
+  /** The engine ended with several recordings in it: another one may be the cause, and this is no attempt of its own. */
+  | "child_shared"
   | "model_missing"
   | "model_broken"
   | "download_failed"
@@ -95,7 +97,7 @@ export function dispositionOf(error: unknown): Disposition {
       : { kind: "final", tellsUser: false };
   }
   if (error instanceof InferenceError) {
-    return ["out_of_memory", "child_died", "disk_full", "database_locked"].includes(error.code)
+    return ["out_of_memory", "child_died", "child_shared", "disk_full", "database_locked"].includes(error.code)
       ? { kind: "retry", afterMs: undefined, isBug: false }
       : { kind: "final", tellsUser: false };
   }

@@ -2,7 +2,7 @@
 
 import type { Recording } from "./recording.ts";
 import type { Format } from "./settings.ts";
-import type { Segment } from "./transcript.ts";
+import type { Segment, Way } from "./transcript.ts";
 
 /** Recordings known to be at most this long go before longer ones. */
 export const SHORT_SECONDS = 120;
@@ -27,6 +27,8 @@ export interface Plan {
   readonly allowedLanguages?: readonly string[];
   readonly task: "transcribe" | "translate";
   readonly initialPrompt: string;
+  /** The engine chooses, by its device and the recording, where this is left out. */
+  readonly way?: Way;
 }
 
 /** What was done, each written down before the next step begins. */

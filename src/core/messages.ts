@@ -84,8 +84,10 @@ export function noSpeech({ name, duration }: Named & { duration: number }): stri
   return `No speech found in ${name} (${clock(duration)}).`;
 }
 
-export function tooLong({ name, duration, limit }: Named & { duration: number; limit: number }): string {
-  return `${name} is ${clock(duration)} long and at most ${clock(limit)} is taken here. Send it in parts.`;
+/** @param duration left out where nobody knows how long it goes on */
+export function tooLong({ name, duration, limit }: Named & { duration?: number; limit: number }): string {
+  const most = `at most ${clock(limit)} is taken here. Send it in parts.`;
+  return duration === undefined ? `${name} is too long: ${most}` : `${name} is ${clock(duration)} long and ${most}`;
 }
 
 export function tooLarge({ name, bytes, limit }: Named & { bytes: number; limit: number }): string {

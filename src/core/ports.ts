@@ -7,11 +7,13 @@
 //   job                one recording to be transcribed and answered
 //   claim, lease       a worker claims a job and holds it under a lease that it must extend; attempt: one claim's work
 //   lane               which jobs a claim may take: the short ones, or any
-//   plan               how the recording is transcribed: model, language, initial prompt
+//   plan               how the recording is transcribed: model, language, initial prompt, way
 //   initial prompt     text that stands before every window of 30 s, so that the model spells as it does
 //   glossary           the channel's terms, of which the initial prompt is made
 //   window, segment    30 s of audio; a piece of timed text
 //   checkpoint         where a transcription stands between two windows
+//   way                window after window, or several at once
+//   guard              what keeps invented text out of a transcript
 //   reply              what is shown to people: a status, an answer, a failure, or words
 import type { PlatformError } from "./errors.ts";
 import type { Glossary, GlossaryChange } from "./glossary.ts";
@@ -236,7 +238,8 @@ export interface TranscriptStore {
 /** The engine behind one door: a child process here, or a pool of machines. */
 export interface Transcriber {
   /**
-   * @throws UserError no_audio, unreadable, too_long, …; InferenceError out_of_memory, child_died, model_missing;
+   * @throws UserError no_audio, unreadable, too_long, …; InferenceError out_of_memory, child_died, child_shared,
+   *   model_missing;
    *   the signal's reason when aborted
    */
   transcribe(
@@ -255,11 +258,16 @@ export interface TranscriberOptions extends Plan {
   readonly resume?: { readonly checkpoint: unknown; readonly segments: readonly Segment[] };
   /** Recordings of up to a minute or two go before longer ones. */
   readonly isShort: boolean;
+  /** A longer recording is refused (too_long), whatever its header says of its length. */
+  readonly maxSeconds?: number;
 }
 
 export interface TranscriberEvents {
-  /** Seconds behind us, and the length of the recording. Also called once before the first window. */
-  progress(seconds: number, duration: number): void;
+  /**
+   * Seconds behind us, and the length of the recording. Also called once before the first window.
+   * @param work seconds that were decoded and that are to be, where these are known: what is silent costs nothing
+   */
+  progress(seconds: number, duration: number, work?: { readonly done: number; readonly total: number }): void;
   /** A window's segments, and where to go on after them. The next window waits for the promise. */
   window(segments: readonly Segment[], checkpoint: unknown): Promise<void>;
 }

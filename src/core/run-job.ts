@@ -25,6 +25,7 @@ import { outputFile } from "./render/files.ts";
 import { applyPairs, termsFound } from "./replacement.ts";
 import { effectiveSettings, type Settings } from "./settings.ts";
 import type { StatusBoard } from "./status-board.ts";
+import { createTimeLeft } from "./time-left.ts";
 import type { Segment } from "./transcript.ts";
 
 export interface RunJobParts {
@@ -167,6 +168,7 @@ async function transcribed(
   const { plan, leftOut } = await settledPlan(job, settings, glossary, parts);
   const startedAtMs = parts.now();
   let firstSeconds: number | undefined;
+  const timeLeft = createTimeLeft(parts.now);
   const { checkpoint } = job.steps;
   const refused = new AbortController();
   let measured: Promise<void> | undefined;
@@ -177,16 +179,14 @@ async function transcribed(
     {
       ...plan,
       isShort: (recording.durationSeconds ?? Number.POSITIVE_INFINITY) <= SHORT_SECONDS,
+      maxSeconds: limits.durationSeconds,
       ...(checkpoint === undefined ? {} : { resume: { checkpoint, segments: job.segments } }),
     },
     {
-      progress(seconds, duration) {
+      progress(seconds, duration, work = { done: seconds, total: duration }) {
         measured ??= measure(job, duration, limits, parts).catch((error: unknown) => refused.abort(error));
         firstSeconds ??= seconds;
-        const heard = seconds - firstSeconds;
-        const elapsed = (parts.now() - startedAtMs) / 1000;
-        const secondsLeft =
-          heard > 0 ? (elapsed / heard) * (duration - seconds) : parts.pace.expect(duration - seconds);
+        const secondsLeft = timeLeft.update(work.done, work.total) ?? parts.pace.expect(duration - seconds);
         const progress = duration > 0 ? Math.min(1, seconds / duration) : 0;
         const text = messages.working({
           name: recording.name,

@@ -106,7 +106,10 @@ export function createWorker(parts: WorkerParts): Worker {
     } catch (error) {
       if (error instanceof LeaseLost || lost.signal.aborted) await afterLoss(job);
       else if (cut.signal.aborted) await queue.settle(job, { kind: "released" });
-      else await settleFailure(job, error);
+      else if (error instanceof InferenceError && error.code === "child_shared") {
+        observe({ kind: "job_retried", job, code: error.code, error });
+        await queue.settle(job, { kind: "released" });
+      } else await settleFailure(job, error);
     } finally {
       clearInterval(heart);
     }

@@ -45,7 +45,7 @@ export async function requireAttentions(model: Model): Promise<void> {
 }
 
 /**
- * Adds `words` to the segments of one window, and draws the segments' times in to their words.
+ * Adds `words` to the segments of window `index` of the features, and draws the segments' times in to their words.
  * @param numFrames frames of the window that hold audio
  * @param lastSpeechTimestamp where speech last ended before this window, in seconds of the recording
  */
@@ -53,6 +53,7 @@ export async function addWordTimestamps(
   segments: readonly Draft[],
   model: AlignableModel,
   features: AudioFeatures,
+  index: number,
   numFrames: number,
   timeOffset: number,
   lastSpeechTimestamp: number,
@@ -60,18 +61,18 @@ export async function addWordTimestamps(
 ): Promise<void> {
   if (segments.length === 0) return;
   const tokensPerSegment = segments.map(({ tokens }) => tokens.filter((token) => token < model.tokenizer.eot));
-  const alignment = await findAlignment(model, features, tokensPerSegment.flat(), numFrames, options);
+  const alignment = await findAlignment(model, features, index, tokensPerSegment.flat(), numFrames, options);
   const medianDuration = Math.min(0.7, median(alignment.map(({ start, end }) => end - start).filter((s) => s !== 0)));
   const maxDuration = medianDuration * 2;
   shortenAtSentenceEnds(alignment, maxDuration);
   mergePunctuations(alignment, options.prependPunctuations, options.appendPunctuations);
 
-  let index = 0;
+  let next = 0;
   let lastSpeech = lastSpeechTimestamp;
   segments.forEach((segment, i) => {
     const words: DraftWord[] = [];
-    for (let saved = 0; index < alignment.length && saved < tokensPerSegment[i]!.length; index++) {
-      const timing = alignment[index]!;
+    for (let saved = 0; next < alignment.length && saved < tokensPerSegment[i]!.length; next++) {
+      const timing = alignment[next]!;
       if (timing.word) {
         words.push({
           word: timing.word,
@@ -93,6 +94,7 @@ export async function addWordTimestamps(
 async function findAlignment(
   model: AlignableModel,
   features: AudioFeatures,
+  index: number,
   textTokens: readonly number[],
   numFrames: number,
   options: AlignmentOptions,
@@ -101,7 +103,7 @@ async function findAlignment(
   const { tokenizer, dims, graph } = model;
   const sot = tokenizer.sotSequence(options.language, options.task);
   const tokens = [...sot, tokenizer.noTimestamps, ...textTokens, tokenizer.eot];
-  const { logits, attentions } = await graph.align(features, 0, tokens, model.alignmentHeads);
+  const { logits, attentions } = await graph.align(features, index, tokens, model.alignmentHeads);
 
   const probabilities = textTokens.map((token, i) => {
     const row = logits.at(0, sot.length + i).subarray(0, tokenizer.eot);

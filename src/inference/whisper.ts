@@ -23,6 +23,8 @@ export interface LoadOptions {
   readonly threads?: number;
   /** Where EARSHOT_MODELS and XDG_DATA_HOME are read from; the process's own by default. */
   readonly env?: Environment;
+  /** Told what takes time for once while loading, and what could not be used: sentences for the operator. */
+  onNotice?(sentence: string): void;
 }
 
 export interface Whisper extends AlignableModel {
@@ -80,10 +82,9 @@ async function loadOn(
 ): Promise<Whisper> {
   const config = await readModelConfig(folder.path);
   const tokenizer = await loadTokenizer(join(folder.path, "tokenizer.json"), config.isMultilingual);
-  const graph = await openGraph(folder.path, config.dims, tokenizer.sot, options.precision, {
-    device,
-    threads: options.threads ?? 0,
-  });
+  const session = { device, threads: options.threads ?? 0 };
+  const notice = (sentence: string) => options.onNotice?.(sentence);
+  const graph = await openGraph(folder.path, config.dims, tokenizer.sot, options.precision, session, notice);
   const whisper: Whisper = {
     name: folder.name,
     device,

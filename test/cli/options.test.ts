@@ -16,7 +16,7 @@ function valuesOf(commandLine: string) {
 
 describe("openai/whisper's command lines", () => {
   it("has its defaults", () => {
-    // Ref: openai/whisper transcribe.py `cli`, but for carry_initial_prompt, and the model and device, chosen here.
+    // Ref: openai/whisper transcribe.py `cli`, but for carry_initial_prompt and vad_filter, and the model and device, chosen here.
     expect(valuesOf("")).toEqual({
       output_dir: ".",
       overwrite: false,
@@ -45,6 +45,9 @@ describe("openai/whisper's command lines", () => {
       patience: undefined,
       length_penalty: undefined,
       suppress_tokens: [-1],
+      vad_filter: true,
+      way: "auto",
+      batch_size: undefined,
       word_timestamps: false,
       prepend_punctuations: "\"'“¿([{-",
       append_punctuations: "\"'.。,，!！?？:：”)]}、",

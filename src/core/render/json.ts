@@ -1,12 +1,16 @@
 // The whole transcript as JSON, in the very text Python's `json.dump` gives. Ref: openai/whisper utils.py `WriteJSON`
-import type { Segment, Transcript, Word } from "../transcript.ts";
+import type { GuardNote, Segment, Transcript, Word } from "../transcript.ts";
 
-export function renderJson(transcript: Pick<Transcript, "text" | "segments" | "language">): string {
-  return object([
+/** With openai/whisper's keys, and after them the way and what the guards did, where a transcript tells these. */
+export function renderJson(transcript: Pick<Transcript, "text" | "segments" | "language" | "way" | "guards">): string {
+  const entries: [string, string][] = [
     ["text", string(transcript.text)],
     ["segments", array(transcript.segments.map(segmentJson))],
     ["language", string(transcript.language)],
-  ]);
+  ];
+  if (transcript.way !== undefined) entries.push(["way", string(transcript.way)]);
+  if (transcript.guards !== undefined) entries.push(["guards", array(transcript.guards.map(guardJson))]);
+  return object(entries);
 }
 
 function segmentJson(segment: Segment): string {
@@ -24,6 +28,16 @@ function segmentJson(segment: Segment): string {
   ];
   if (segment.words !== undefined) entries.push(["words", array(segment.words.map(wordJson))]);
   return object(entries);
+}
+
+function guardJson({ kind, start, end, text, action }: GuardNote): string {
+  return object([
+    ["kind", string(kind)],
+    ["start", float(start)],
+    ["end", float(end)],
+    ["text", string(text)],
+    ["action", string(action)],
+  ]);
 }
 
 function wordJson(word: Word): string {
