@@ -6,10 +6,11 @@ import { createDiscord, type DiscordOptions } from "./adapters/discord/index.ts"
 import type { ChatBody } from "./adapters/playground/chat-log.ts";
 import { createPlayground } from "./adapters/playground/index.ts";
 import { createSlack, type SlackOptions } from "./adapters/slack/index.ts";
-import type { Config } from "./config.ts";
+import { createTeams } from "./adapters/teams/index.ts";
+import type { Config, Environment } from "./config.ts";
 import { createGateway, discardLeftovers } from "./core/gateway.ts";
 import { keepListening } from "./core/listening.ts";
-import type { Engine, Observe, Platform, PromptTokens } from "./core/ports.ts";
+import type { Engine, Lane, Observe, Platform, PromptTokens, Transcriber } from "./core/ports.ts";
 import type { PlatformName } from "./core/recording.ts";
 import { createRetention } from "./core/retention.ts";
 import { fetchModel } from "./fetch-model.ts";
@@ -17,13 +18,16 @@ import { catalogModels } from "./inference/catalog.ts";
 import { createLocalTranscriber } from "./inference/local-transcriber.ts";
 import { ffmpegPath } from "./inference/media.ts";
 import { demoFolder } from "./inference/models.ts";
+import { createPoolTranscriber, type PoolTranscriber } from "./inference/pool-transcriber.ts";
 import { createPromptTokens } from "./inference/prompt-tokens.ts";
 import { sandboxFor } from "./inference/sandbox.ts";
 import type { Log } from "./log.ts";
+import { revealedApp } from "./platform-checks.ts";
 import { createChatLog } from "./storage/chat-log.ts";
 import { openDatabase } from "./storage/database.ts";
 import { createGlossaryStore } from "./storage/glossary.ts";
 import { databasePath } from "./storage/paths.ts";
+import { createPlatformNotes } from "./storage/platform-notes.ts";
 import { createQueue } from "./storage/queue.ts";
 import { createSettingsStore } from "./storage/settings.ts";
 import { createTranscriptStore } from "./storage/transcripts.ts";
@@ -51,6 +55,7 @@ const GRACE_MS = 3000;
 /** A worker that was stopped for longer, such as by a sleeping machine, may find its job taken. */
 const LEASE_MS = 5000;
 const EXPIRE_EVERY_MS = 3_600_000;
+const LOOK_AT_POOL_EVERY_MS = 15_000;
 
 /** Where local counterparts of the platforms are, in tests. */
 export interface Counterparts {
@@ -100,7 +105,7 @@ async function start(
   };
   const { queue, transcripts } = stores;
 
-  const metrics = createMetrics(queue);
+  const metrics = createMetrics(queue, () => transcriber.members?.() ?? []);
   const tally = createTally(now);
   const observe: Observe = (event) => {
     log.observe(event);
@@ -111,18 +116,13 @@ async function start(
   const env = { ...config.env, EARSHOT_SANDBOX: config.sandbox };
   // What is required is said at the start, not at the first recording.
   if (config.sandbox === "require") await sandboxFor(ffmpegPath(), env);
-  const transcriber = createLocalTranscriber({
-    device: config.device,
-    threads: config.threads,
-    env,
-    log: log.warn,
-  });
+  const transcriber = transcriberOf(config, env, log);
   stops.push(() => transcriber.close());
   let engine = await transcriber.engine(config.model);
   const fetching = new AbortController();
   stops.push(() => fetching.abort());
   const fetch =
-    config.model === "auto"
+    config.model === "auto" && config.pool === undefined
       ? await fetchModel(engine, transcriber, { env: config.env, log, signal: fetching.signal })
       : undefined;
   void fetch?.engine.then(
@@ -131,6 +131,14 @@ async function start(
     },
     (error: unknown) => observe({ kind: "unexpected", where: "a fetched model", error }),
   );
+
+  if (config.pool !== undefined) {
+    // Machines come and go.
+    const look = setInterval(async () => {
+      engine = await transcriber.engine(config.model).catch(() => engine);
+    }, LOOK_AT_POOL_EVERY_MS);
+    stops.push(() => clearInterval(look));
+  }
 
   const platforms = new Map<PlatformName, Platform>();
   const platform = (name: PlatformName): Platform => {
@@ -159,6 +167,20 @@ async function start(
     createSlack({ ...revealed(config.slack), ...counterparts.slack, maxBytes: limits.bytes, observe, now });
   if (slack) platforms.set("slack", slack.platform);
 
+  const teams =
+    config.teams &&
+    createTeams({
+      ...config.teams,
+      app: revealedApp(config.teams),
+      notes: createPlatformNotes(database, "teams"),
+      maxBytes: limits.bytes,
+      observe,
+      warn: log.warn,
+      now,
+    });
+  if (teams) platforms.set("teams", teams.platform);
+  const teamsPlugins = teams?.plugins ?? [];
+
   const gateway = createGateway({
     ...stores,
     name: `gateway-${process.pid}`,
@@ -170,7 +192,7 @@ async function start(
     cloudPricePerMinute: config.cloudPricePerMinute,
     folder,
     limits,
-    lanes: ["short", "any"],
+    lanes: lanesOf(config),
     leaseMs: LEASE_MS,
     observe,
     now,
@@ -198,8 +220,9 @@ async function start(
     port: config.port,
     metrics,
     status: async () => ({ engine, platforms: [...platforms.keys()], counts: await queue.counts(), ...tally.read() }),
-    plugins: config.playground ? [playground.plugin] : [],
-    signedPlugins: slack?.plugin ? [slack.plugin] : [],
+    // What nobody signs is for this machine alone.
+    plugins: [...(config.playground ? [playground.plugin] : []), ...(config.teams?.app ? [] : teamsPlugins)],
+    signedPlugins: [...(slack?.plugin ? [slack.plugin] : []), ...(config.teams?.app ? teamsPlugins : [])],
     observe,
   });
   stops.push(() => server.close());
@@ -211,6 +234,23 @@ async function start(
     data,
     broken,
   };
+}
+
+/** The whole difference between this machine and a pool of them. */
+function transcriberOf(
+  { pool, device, threads }: Config,
+  env: Environment,
+  log: Log,
+): Transcriber & Partial<PoolTranscriber> {
+  if (pool === undefined) return createLocalTranscriber({ device, threads, env, log: log.warn });
+  const { nats, replicas, audioBytes } = pool;
+  return createPoolTranscriber({ nats, limits: { replicas, audioBytes }, log: log.warn });
+}
+
+/** Here the engine is one; a pool is kept busy, and a quarter of what it is given is short for certain. */
+function lanesOf({ pool }: Config): readonly Lane[] {
+  if (pool === undefined) return ["short", "any"];
+  return Array.from({ length: pool.parallel }, (_, index) => (index % 4 === 0 ? "short" : "any"));
 }
 
 function revealed({ botToken, appToken, signingSecret }: NonNullable<Config["slack"]>) {

@@ -2,11 +2,13 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { z } from "zod";
+import { CLOUD_NAMES, type CloudName } from "./adapters/teams/graph/clouds.ts";
 import { editDistance, slipDistance } from "./core/edit-distance.ts";
 import { ConfigError } from "./core/errors.ts";
 import type { GatewayLimits } from "./core/limits.ts";
 import { Secret } from "./core/secret.ts";
 import { LOG_LEVELS } from "./log.ts";
+import { type PoolConfig, poolConfig } from "./pool-config.ts";
 import { dataFolder } from "./storage/paths.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -17,6 +19,10 @@ const secret = z
   .string()
   .min(1, "must not be empty")
   .transform((value) => new Secret(value));
+
+const guid = z
+  .string()
+  .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i, "must be an id such as 1f3a9c00-…, with 36 signs");
 
 /** Name in the file -> its variable, what it takes and its default. A flag is the name in kebab case. */
 const SETTINGS = {
@@ -38,6 +44,49 @@ const SETTINGS = {
     variable: "EARSHOT_THREADS",
     kind: wholeNumber.min(0).max(1024),
     help: "threads of the engine; 0: it chooses",
+  },
+  transcriber: {
+    variable: "EARSHOT_TRANSCRIBER",
+    kind: z.enum(["local", "nats"]),
+    help: "local: this machine; nats: a pool of machines",
+  },
+  nats: {
+    variable: "EARSHOT_NATS",
+    kind: z
+      .string()
+      .regex(/^((nats|tls):\/\/)?[^,\s/]+(,((nats|tls):\/\/)?[^,\s/]+)*$/, "must be nats://host:4222, or several"),
+    help: "the pool's NATS servers; stands for transcriber nats",
+  },
+  natsCreds: {
+    variable: "EARSHOT_NATS_CREDS",
+    kind: z.string().min(1),
+    help: ".creds file, or an NKey's seed in a file",
+  },
+  natsCa: {
+    variable: "EARSHOT_NATS_CA",
+    kind: z.string().min(1),
+    help: "certificate that the server's is signed with",
+  },
+  natsCert: {
+    variable: "EARSHOT_NATS_CERT",
+    kind: z.string().min(1),
+    help: "our own certificate, where it is asked for",
+  },
+  natsKey: { variable: "EARSHOT_NATS_KEY", kind: z.string().min(1), help: "its key" },
+  natsReplicas: {
+    variable: "EARSHOT_NATS_REPLICAS",
+    kind: wholeNumber.min(1).max(5),
+    help: "how many servers of a cluster keep everything: 1, 3 or 5",
+  },
+  natsMegabytes: {
+    variable: "EARSHOT_NATS_MEGABYTES",
+    kind: wholeNumber.min(1),
+    help: "what recordings may take in the pool; more wait",
+  },
+  parallel: {
+    variable: "EARSHOT_PARALLEL",
+    kind: wholeNumber.min(2).max(1000),
+    help: "recordings that are given to the pool at once",
   },
   sandbox: {
     variable: "EARSHOT_SANDBOX",
@@ -78,6 +127,26 @@ const SETTINGS = {
     kind: z.string().regex(/^\d+(,\d+)*$/, "must be ids of servers, with commas between them"),
     help: "servers that get the commands at once, for development",
   },
+  teamsAppId: { variable: "TEAMS_APP_ID", kind: guid, help: "application (client) id of the bot" },
+  teamsAppPassword: { variable: "TEAMS_APP_PASSWORD", kind: secret, help: "the value of its client secret" },
+  teamsTenantId: { variable: "TEAMS_TENANT_ID", kind: guid, help: "directory id of the one organization served" },
+  teamsCloud: { variable: "TEAMS_CLOUD", kind: z.enum(CLOUD_NAMES), help: CLOUD_NAMES.join(", ") },
+  teamsPublicUrl: {
+    variable: "TEAMS_PUBLIC_URL",
+    kind: z.string().regex(/^https:\/\/[^/?#\s@]+\/?$/, "must be https:// and a host, without a path"),
+    help: "where Microsoft reaches this server, for meetings",
+  },
+  teamsMeetings: {
+    variable: "TEAMS_MEETINGS",
+    kind: z.enum(["tenant", "installed", "off"]),
+    help: "whose recordings are taken: tenant, installed, off",
+  },
+  teamsCatalogApp: { variable: "TEAMS_CATALOG_APP", kind: guid, help: 'the app\'s id in the catalog, for "installed"' },
+  teamsPlayground: {
+    variable: "TEAMS_PLAYGROUND",
+    kind: yesNo,
+    help: "unsigned, for Microsoft's Agents Playground here",
+  },
 } as const;
 
 type SettingName = keyof typeof SETTINGS;
@@ -91,6 +160,8 @@ export interface Config {
   readonly model: string;
   readonly device: "auto" | "cuda" | "webgpu" | "dml" | "coreml" | "cpu";
   readonly threads: number;
+  /** Instead of this machine. */
+  readonly pool?: PoolConfig;
   readonly sandbox: "auto" | "require" | "off";
   readonly limits: GatewayLimits;
   readonly cloudPricePerMinute: number;
@@ -98,8 +169,17 @@ export interface Config {
   readonly logNames: boolean;
   readonly slack?: { readonly botToken: Secret; readonly appToken?: Secret; readonly signingSecret?: Secret };
   readonly discord?: { readonly token: Secret; readonly guildIds?: readonly string[] };
+  readonly teams?: TeamsConfig;
   /** Where models and programs are found: passed on to the engine. */
   readonly env: Environment;
+}
+
+export interface TeamsConfig {
+  /** undefined: Microsoft's Agents Playground on this machine, which signs nothing. */
+  readonly app: { readonly id: string; readonly password: Secret; readonly tenant: string } | undefined;
+  readonly cloud: CloudName;
+  readonly publicUrl?: string;
+  readonly meetings: { readonly kind: "off" | "tenant" } | { readonly kind: "installed"; readonly catalogApp: string };
 }
 
 export interface ConfigSources {
@@ -128,7 +208,9 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
   }
   const slack = slackOf(values, problems);
   const discord = discordOf(values, problems);
+  const pool = poolConfig(values, problems);
   const host = values.host ?? "127.0.0.1";
+  const teams = teamsOf(values, isLoopback(host), problems);
   const playground = values.playground ?? true;
   if (playground && !isLoopback(host)) {
     problems.push(
@@ -145,6 +227,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
     model: values.model ?? "auto",
     device: values.device ?? "auto",
     threads: values.threads ?? 0,
+    ...(pool === undefined ? {} : { pool }),
     sandbox: values.sandbox ?? "auto",
     limits: limitsOf(values),
     cloudPricePerMinute: values.cloudPricePerMinute ?? 0.006,
@@ -152,6 +235,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
     logNames: values.logNames ?? false,
     ...(slack === undefined ? {} : { slack }),
     ...(discord === undefined ? {} : { discord }),
+    ...(teams === undefined ? {} : { teams }),
     env,
   });
 }
@@ -300,6 +384,45 @@ function limitsOf(values: SettingValues): GatewayLimits {
     ...(minutesPerChannel === undefined ? {} : { minutesPerChannel }),
     ...(minutesPerWorkspace === undefined ? {} : { minutesPerWorkspace }),
     ...(jobsPerUser === undefined ? {} : { jobsPerUser }),
+  };
+}
+
+const TEAMS_NEEDS = ["teamsAppId", "teamsAppPassword", "teamsTenantId"] as const;
+const TEAMS_MAY = ["teamsCloud", "teamsPublicUrl", "teamsMeetings", "teamsCatalogApp"] as const;
+
+function teamsOf(values: SettingValues, isLocal: boolean, problems: string[]): TeamsConfig | undefined {
+  const { teamsAppId: id, teamsAppPassword: password, teamsTenantId: tenant, teamsPublicUrl: url } = values;
+  const given = TEAMS_NEEDS.filter((name) => values[name] !== undefined);
+  if (values.teamsPlayground) {
+    if (given.length > 0)
+      problems.push("TEAMS_PLAYGROUND takes unsigned messages: set it without the TEAMS_… of a real app.");
+    if (!isLocal) problems.push("TEAMS_PLAYGROUND takes unsigned messages: leave EARSHOT_HOST at 127.0.0.1.");
+    return { app: undefined, cloud: "global", meetings: { kind: "off" } };
+  }
+  if (given.length === 0 && TEAMS_MAY.every((name) => values[name] === undefined)) return undefined;
+  for (const name of TEAMS_NEEDS.filter((each) => values[each] === undefined)) {
+    problems.push(
+      `${SETTINGS[name].variable} is missing: Teams needs ${SETTINGS[name].help}. docs/teams.md says where it is.`,
+    );
+  }
+  const kind = values.teamsMeetings ?? (url === undefined ? "off" : "tenant");
+  if (kind !== "off" && url === undefined) {
+    problems.push(
+      "TEAMS_PUBLIC_URL is missing: Microsoft tells of meeting recordings there. Or set TEAMS_MEETINGS=off.",
+    );
+  }
+  const { teamsCatalogApp: catalogApp = "" } = values;
+  if (kind === "installed" && catalogApp === "") {
+    problems.push(
+      "TEAMS_CATALOG_APP is missing: TEAMS_MEETINGS=installed needs the app's id in your organization's catalog.",
+    );
+  }
+  if (id === undefined || password === undefined || tenant === undefined) return undefined;
+  return {
+    app: { id: id.toLowerCase(), password, tenant: tenant.toLowerCase() },
+    cloud: values.teamsCloud ?? "global",
+    ...(url === undefined ? {} : { publicUrl: url.replace(/\/$/, "") }),
+    meetings: kind === "installed" ? { kind, catalogApp } : { kind },
   };
 }
 

@@ -11,6 +11,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "start the bot, and a page on this machine to try it",
     load: async () => (await import("./cli/start.ts")).start,
   },
+  worker: {
+    summary: "transcribe for a pool of machines",
+    load: async () => (await import("./cli/worker.ts")).worker,
+  },
   transcribe: {
     summary: "turn recordings into text, subtitles or JSON",
     load: async () => (await import("./cli/transcribe.ts")).transcribe,
@@ -42,6 +46,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
   bench: {
     summary: "measure how fast this machine transcribes",
     load: async () => (await import("./cli/bench.ts")).bench,
+  },
+  eval: {
+    summary: "measure how well long recordings are written down",
+    load: async () => (await import("./cli/eval.ts")).evaluate,
   },
 };
 

@@ -48,6 +48,7 @@ const FENCES: Record<string, RegExp> = {
   "better-sqlite3": /^storage\//,
   "@slack/bolt": /^adapters\/slack\//,
   "discord.js": /^adapters\/discord\//,
+  "@azure/msal-node": /^adapters\/teams\/graph\//,
   "prom-client": /^web\//,
   pino: /^log\.ts$/,
 };
