@@ -246,11 +246,11 @@ const SECRET_NAME = /TOKEN|SECRET|PASSWORD|API_?KEY|CREDENTIAL/i;
 const SECRET_LENGTH = 8;
 
 /** All that must not be printed: the settings' own secrets, and what the environment holds besides. */
-export function secretsOf({ slack, discord, env }: Config): readonly Secret[] {
+export function secretsOf({ slack, discord, teams, env }: Config): readonly Secret[] {
   const others = Object.entries(env).flatMap(([name, value = ""]) =>
     SECRET_NAME.test(name) && !name.endsWith("_FILE") && value.length >= SECRET_LENGTH ? [new Secret(value)] : [],
   );
-  const own = [slack?.botToken, slack?.appToken, slack?.signingSecret, discord?.token];
+  const own = [slack?.botToken, slack?.appToken, slack?.signingSecret, discord?.token, teams?.app?.password];
   return [...own.filter((secret) => secret !== undefined), ...others];
 }
 
