@@ -8,6 +8,15 @@ import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { PlatformError, UserError } from "../core/errors.ts";
 import { tooLarge } from "../core/messages.ts";
+import {
+  addressOf,
+  announcedBytes,
+  isRest,
+  redirectTarget,
+  requirePlainBody,
+  retryAfterMs,
+  versionOf,
+} from "./answer-headers.ts";
 import { isInside, lookupOutside, refusedAddress } from "./remote-address.ts";
 
 export interface DownloadOptions {
@@ -24,9 +33,11 @@ export interface DownloadOptions {
   readonly credentials?: Readonly<Record<string, string>>;
   /** Looks at the content type of an answer with 200, and throws what it means instead. */
   readonly checkType?: (contentType: string) => void;
-  /** The longest silence, and the longest download. */
+  /** The longest silence, and the longest wait for an answer to begin; the longest download. */
   readonly idleMs?: number;
   readonly overallMs?: number;
+  /** A server that sends less than this in any span of time is given up. */
+  readonly pace?: { readonly bytes: number; readonly everyMs: number };
 }
 
 const MOST_REDIRECTS = 3;
@@ -34,6 +45,8 @@ const MOST_REDIRECTS = 3;
 const MOST_RESUMES = 3;
 const IDLE_MS = 30_000;
 const OVERALL_MS = 3_600_000;
+/** A byte a minute would be no silence, and keep a connection and a lane busy for ever. */
+const PACE = { bytes: 64 * 1024, everyMs: 60_000 };
 
 /**
  * Written beside the target and renamed when it is whole; a download that breaks off for good leaves no file behind.
@@ -46,7 +59,7 @@ export async function downloadFile(url: string, toPath: string, options: Downloa
   const signal = AbortSignal.any([options.signal, timeout]);
   try {
     await rm(part, { force: true });
-    await received(new URL(url), part, { ...options, signal });
+    await received(addressOf(url), part, { ...options, signal });
     await rename(part, toPath);
   } catch (error) {
     await rm(part, { force: true });
@@ -65,18 +78,33 @@ async function received(url: URL, part: string, options: DownloadOptions): Promi
   let begun: Begun | undefined;
   for (let resumes = 0; ; resumes++) {
     const response = await request(url, options, begun);
-    const isRest = response.statusCode === 206 && begun !== undefined;
-    const { headers } = response;
+    const { headers, statusCode } = response;
     try {
-      if (!isRest) options.checkType?.(headers["content-type"] ?? "");
-      return await stored(response, part, isRest ? (begun?.bytes ?? 0) : 0, options);
+      requirePlainBody(headers);
+      const rest = statusCode === 206 && begun !== undefined && isRest(headers, begun) ? begun : undefined;
+      if (statusCode === 206 && rest === undefined) throw new OtherRest();
+      if (rest === undefined) options.checkType?.(headers["content-type"] ?? "");
+      return await stored(response, part, rest?.bytes ?? 0, options);
     } catch (error) {
       response.destroy();
-      const version = strong(headers.etag) ?? headers["last-modified"];
+      if (resumes === MOST_RESUMES || options.signal.aborted) throw error;
+      if (error instanceof OtherRest) {
+        // Nobody asked for a part of the file, or not for that one: once more, and from the beginning.
+        begun = undefined;
+        continue;
+      }
+      const version = versionOf(headers);
       const canResume = isBroken(error) && headers["accept-ranges"] === "bytes" && version !== undefined;
-      if (!canResume || resumes === MOST_RESUMES || options.signal.aborted) throw error;
+      if (!canResume) throw error;
       begun = { bytes: (await stat(part)).size, version };
     }
+  }
+}
+
+/** What came is not the rest of what is there. */
+class OtherRest extends PlatformError {
+  constructor() {
+    super("rejected", "The file server sent another part of the recording than it was asked for.");
   }
 }
 
@@ -84,9 +112,9 @@ async function stored(
   response: IncomingMessage,
   part: string,
   before: number,
-  { maxBytes, name, signal }: DownloadOptions,
+  { maxBytes, name, signal, pace = PACE }: DownloadOptions,
 ): Promise<void> {
-  const announced = before + Number(response.headers["content-length"] ?? 0);
+  const announced = before + (announcedBytes(response.headers) ?? 0);
   if (announced > maxBytes) throw tooBig(announced, maxBytes, name);
   let bytes = before;
   const bounded = new Transform({
@@ -95,8 +123,22 @@ async function stored(
       done(bytes > maxBytes ? tooBig(bytes, maxBytes, name) : null, chunk);
     },
   });
+  let bytesBefore = before;
+  const pacing = setInterval(() => {
+    if (bytes - bytesBefore < pace.bytes) {
+      bounded.destroy(new PlatformError("unavailable", "The file server sent next to nothing."));
+    }
+    bytesBefore = bytes;
+  }, pace.everyMs);
   const file = createWriteStream(part, { flags: before > 0 ? "a" : "w", mode: 0o600 });
-  await pipeline(response, bounded, file, { signal });
+  const closed = new Promise<void>((resolve) => file.once("close", resolve));
+  try {
+    await pipeline(response, bounded, file, { signal });
+  } finally {
+    clearInterval(pacing);
+    // A write that was under way would come after the size was asked for.
+    await closed;
+  }
 }
 
 async function request(url: URL, options: DownloadOptions, begun: Begun | undefined): Promise<IncomingMessage> {
@@ -106,8 +148,10 @@ async function request(url: URL, options: DownloadOptions, begun: Begun | undefi
     const { statusCode: status = 0, headers } = response;
     if (status === 200 || status === 206) return response;
     response.destroy();
+    // The file is shorter than what is there of it: it is another one by now.
+    if (status === 416 && begun !== undefined) return request(url, options, undefined);
     if (status < 300 || status >= 400 || headers.location === undefined) throw refused(response);
-    at = new URL(headers.location, at);
+    at = redirectTarget(headers.location, at);
   }
   throw new PlatformError("unavailable", "A recording's link leads in circles.");
 }
@@ -137,26 +181,37 @@ function answerOf(
         agent: false,
         ...(isLocal ? {} : { lookup: lookupOutside }),
       },
-      resolve,
+      (response) => {
+        clearTimeout(waiting);
+        resolve(response);
+      },
     );
-    asked.setTimeout(idleMs, () => asked.destroy(new PlatformError("unavailable", "The file server fell silent.")));
-    asked.on("error", reject);
+    const silent = () => asked.destroy(new PlatformError("unavailable", "The file server fell silent."));
+    asked.setTimeout(idleMs, silent);
+    // Headers that trickle in are no silence.
+    const waiting = setTimeout(silent, idleMs);
+    // The very connection, whatever the name was resolved to.
+    asked.on("socket", (socket) => {
+      socket.once("connect", () => {
+        const { remoteAddress = "" } = socket;
+        if (!isLocal && isInside(remoteAddress)) asked.destroy(refusedAddress(host));
+      });
+    });
+    asked.on("error", (error) => {
+      clearTimeout(waiting);
+      reject(error);
+    });
   });
 }
 
 function refused({ statusCode: status = 0, headers }: IncomingMessage): PlatformError {
   const text = `The file server answered ${status}.`;
   if (status === 429) {
-    const retryAfterMs = (Number(headers["retry-after"]) || 1) * 1000;
-    return new PlatformError("rate_limited", text, { retryAfterMs });
+    return new PlatformError("rate_limited", text, { retryAfterMs: retryAfterMs(headers["retry-after"], Date.now()) });
   }
   if (status === 401 || status === 403) return new PlatformError("forbidden", text);
   if (status === 404 || status === 410) return new PlatformError("gone", text);
   return new PlatformError(status >= 500 ? "unavailable" : "rejected", text);
-}
-
-function strong(tag: string | undefined): string | undefined {
-  return tag?.startsWith("W/") ? undefined : tag;
 }
 
 function tooBig(bytes: number, limit: number, name: string): UserError {
