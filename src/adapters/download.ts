@@ -21,8 +21,9 @@ import { isInside, lookupOutside, refusedAddress } from "./remote-address.ts";
 
 export interface DownloadOptions {
   /**
-   * Where the file, and whatever the first answer redirects to, may lie, such as "https://files.example.com". Plain
-   * http is taken for loopback alone, which a local counterpart has.
+   * Where the file, and whatever the first answer redirects to, may lie, such as "https://files.example.com", or
+   * "https://*.example.com" for any name before that one. Plain http is taken for loopback alone, which a local
+   * counterpart has.
    */
   readonly origins: readonly string[];
   readonly maxBytes: number;
@@ -33,11 +34,18 @@ export interface DownloadOptions {
   readonly credentials?: Readonly<Record<string, string>>;
   /** Looks at the content type of an answer with 200, and throws what it means instead. */
   readonly checkType?: (contentType: string) => void;
+  /** Asks anew for a link or credentials that last for a while only: what ran out in the middle goes on with them. */
+  readonly fresh?: () => Promise<FileLink>;
   /** The longest silence, and the longest wait for an answer to begin; the longest download. */
   readonly idleMs?: number;
   readonly overallMs?: number;
   /** A server that sends less than this in any span of time is given up. */
   readonly pace?: { readonly bytes: number; readonly everyMs: number };
+}
+
+export interface FileLink {
+  readonly url: string;
+  readonly credentials?: DownloadOptions["credentials"];
 }
 
 const MOST_REDIRECTS = 3;
@@ -75,9 +83,18 @@ interface Begun {
 }
 
 async function received(url: URL, part: string, options: DownloadOptions): Promise<void> {
+  let link = { url, options };
   let begun: Begun | undefined;
   for (let resumes = 0; ; resumes++) {
-    const response = await request(url, options, begun);
+    let response: IncomingMessage;
+    try {
+      response = await request(link.url, link.options, begun);
+    } catch (error) {
+      if (begun === undefined || options.fresh === undefined || !hasRunOut(error)) throw error;
+      const { url: again, credentials = {} } = await options.fresh();
+      link = { url: addressOf(again), options: { ...options, credentials } };
+      response = await request(link.url, link.options, begun);
+    }
     const { headers, statusCode } = response;
     try {
       requirePlainBody(headers);
@@ -94,8 +111,8 @@ async function received(url: URL, part: string, options: DownloadOptions): Promi
         continue;
       }
       const version = versionOf(headers);
-      const canResume = isBroken(error) && headers["accept-ranges"] === "bytes" && version !== undefined;
-      if (!canResume) throw error;
+      const givesParts = headers["accept-ranges"] === "bytes" || statusCode === 206;
+      if (!isBroken(error) || !givesParts || version === undefined) throw error;
       begun = { bytes: (await stat(part)).size, version };
     }
   }
@@ -136,7 +153,7 @@ async function stored(
     await pipeline(response, bounded, file, { signal });
   } finally {
     clearInterval(pacing);
-    // A write that was under way would come after the size was asked for.
+    // A write that is still under way would lengthen the file after it was measured for the rest.
     await closed;
   }
 }
@@ -164,7 +181,7 @@ function answerOf(
 ): Promise<IncomingMessage> {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const isLocal = isIP(host) !== 0 && /^(127\.|::1$)/.test(host);
-  if (!origins.includes(url.origin) || (url.protocol !== "https:" && !isLocal)) {
+  if (!isAmong(url.origin, origins) || (url.protocol !== "https:" && !isLocal)) {
     throw new PlatformError("rejected", `A recording's link leads to ${url.origin}, where no recordings lie.`);
   }
   // An address in the link is never looked up. Loopback is reached only when it was allowed by name, as above.
@@ -212,6 +229,20 @@ function refused({ statusCode: status = 0, headers }: IncomingMessage): Platform
   if (status === 401 || status === 403) return new PlatformError("forbidden", text);
   if (status === 404 || status === 410) return new PlatformError("gone", text);
   return new PlatformError(status >= 500 ? "unavailable" : "rejected", text);
+}
+
+/** @param origins some with "*." before a name, which stands for whatever lies under it and not for the name itself */
+export function isAmong(origin: string, origins: readonly string[]): boolean {
+  return origins.some((allowed) => {
+    const [scheme = "", name] = allowed.split("*.");
+    if (name === undefined) return allowed === origin;
+    return origin.startsWith(scheme) && origin.endsWith(`.${name}`);
+  });
+}
+
+/** How file servers answer to a link that was good before. */
+function hasRunOut(error: unknown): boolean {
+  return error instanceof PlatformError && (error.code === "forbidden" || error.code === "gone");
 }
 
 function tooBig(bytes: number, limit: number, name: string): UserError {

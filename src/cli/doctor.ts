@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Config, readConfig } from "../config.ts";
 import { ConfigError } from "../core/errors.ts";
+import { childEnvironment } from "../inference/child-environment.ts";
 import { ffmpegPath, ffprobePath } from "../inference/media.ts";
 import { verifyModel } from "../inference/model-upkeep.ts";
 import { demoFolder, installedModels, memoryNeed, modelsFolder, recommendedModel } from "../inference/models.ts";
@@ -17,23 +18,26 @@ import type { Device } from "../inference/session.ts";
 import { checkPlatforms } from "../platform-checks.ts";
 import { databasePath } from "../storage/paths.ts";
 import { parseArguments } from "./arguments.ts";
+import { checkPool } from "./doctor-pool.ts";
 import { formatOptions, wrap } from "./help.ts";
 import type { Io } from "./io.ts";
 import { flag } from "./kinds.ts";
+import { NATS_OPTIONS, natsSettings } from "./nats-options.ts";
 
-const HEAD = `Usage: earshot doctor [--json]
+const HEAD = `Usage: earshot doctor [--json] [--nats URL]
 
 Checks what Earshot stands on: Node, ffmpeg, onnxruntime and its devices, the
 models and their checksums, disk and memory, the settings, the database, and
-the chat platforms that are set up.
+the chat platforms that are set up; with --nats, a pool of machines as well.
 
 `;
 
 const OPTIONS = {
+  ...NATS_OPTIONS,
   json: { group: "Options", kind: flag, fallback: false, help: "print the findings as JSON, for programs" },
 };
 
-interface Finding {
+export interface Finding {
   readonly check: string;
   /** "mend": Earshot cannot work so; "note": it works, and could work better. */
   readonly state: "ok" | "note" | "mend";
@@ -64,10 +68,14 @@ export async function doctor(argv: readonly string[], io: Io): Promise<number> {
     await checkFolder("models folder", modelsFolder(io.env), "EARSHOT_MODELS"),
     checkMemory(),
     ...(await checkGateway(io)),
+    ...(await checkPool(natsSettings(values, io.env))),
   ];
   io.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(lines).join(""));
   return findings.some((finding) => finding.state === "mend") ? 1 : 0;
 }
+
+/** For programs that are only asked something. */
+const withoutSecrets = childEnvironment(process.env);
 
 /** As wide as "model large-v3-turbo", and a space. */
 const CHECK_COLUMNS = 21;
@@ -91,7 +99,7 @@ async function checkNode(): Promise<Finding> {
 
 async function checkProgram(name: string, path: string): Promise<Finding> {
   try {
-    const { stdout } = await promisify(execFile)(path, ["-hide_banner", "-version"]);
+    const { stdout } = await promisify(execFile)(path, ["-hide_banner", "-version"], { env: withoutSecrets });
     const version = /version (\S+)/.exec(stdout)?.[1] ?? "unknown version";
     return { check: name, state: "ok", finding: `${version}, ${await locate(path)}` };
   } catch {
@@ -234,8 +242,13 @@ async function checkDatabase(path: string): Promise<Finding> {
   if (!existsSync(path)) return { check, state: "ok", finding: `none yet; the first start makes ${path}` };
   const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
   try {
-    await promisify(execFile)(process.execPath, [main, "jobs", "--json", "--limit", "1", "--database", path]);
-    return { check, state: "ok", finding: path };
+    for (const question of [
+      ["jobs", "--json", "--limit", "1"],
+      ["backup", "--check"],
+    ]) {
+      await promisify(execFile)(process.execPath, [main, ...question, "--database", path], { env: withoutSecrets });
+    }
+    return { check, state: "ok", finding: `${path} is whole` };
   } catch (error) {
     const stderr = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
     return {

@@ -106,7 +106,7 @@ export function createLocalTranscriber(options: LocalTranscriberOptions): Transc
         const hear = (message: FromChild) => {
           switch (message.kind) {
             case "progress":
-              if (!isOver) attempt(() => on.progress(message.seconds, message.duration));
+              if (!isOver) attempt(() => on.progress(message.seconds, message.duration, message.work));
               return;
             case "window":
               if (isOver) return;
