@@ -28,6 +28,7 @@ export function engineOptions(values: TranscribeValues): TranscribeOptions {
       track: values.track,
       channel: values.channel,
       batchSize: values.batch_size,
+      encoderMargin: values.encoder_margin,
     }),
     vad: values.vad_filter,
     way: values.way,

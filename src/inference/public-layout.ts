@@ -31,6 +31,7 @@ export async function openPublicLayout(
     const runs = createRuns(encoder, decoder, withPast, dims);
     return {
       description: describe(options.device, precision),
+      takesShortWindows: false,
       givesAttentions: async () => decoder.outputs.has("cross_attentions.0"),
       encode: runs.encode,
       decode: runs.decode,
@@ -102,7 +103,7 @@ function createRuns(
       const frames = mel.length / (nAudio * dims.nMels);
       const feeds = { input_features: floatTensor(type, mel, [nAudio, dims.nMels, frames]) };
       const hidden = (await encoder.run(feeds, ["last_hidden_state"]))["last_hidden_state"]!;
-      return { nAudio, hidden, toFloat32: async () => toFloat32(hidden) };
+      return { nAudio, positions: dims.nAudioCtx, hidden, toFloat32: async () => toFloat32(hidden) };
     },
 
     decode(features, indices): Inference {

@@ -8,6 +8,7 @@ import { type AudioOptions, decodeAudio, FRAMES_PER_SECOND, SAMPLE_RATE } from "
 import { batched } from "./batched.ts";
 import type { DecodingOptions } from "./decoding.ts";
 import { defined } from "./defined.ts";
+import { requireShortWindows } from "./encode-windows.ts";
 import type { FallbackOptions } from "./fallback.ts";
 import { evidenceOf } from "./guards.ts";
 import { heardTime, intersection, spansOf } from "./heard-time.ts";
@@ -50,6 +51,11 @@ export interface TranscribeOptions
   readonly way?: Way | "auto";
   /** Windows that are decoded together. */
   readonly batchSize?: number;
+  /**
+   * Seconds of silence that are encoded after a recording that ends before its window does; all of it by default, as
+   * the models were trained.
+   */
+  readonly encoderMargin?: number;
   readonly signal?: AbortSignal;
   readonly on?: TranscribeEvents;
 }
@@ -119,6 +125,7 @@ export async function* transcribe(
     );
   }
   if (options.wordTimestamps) await requireAttentions(model);
+  if (options.encoderMargin !== undefined) requireShortWindows(model);
   const initial = encodeInitialPrompt(model.tokenizer, options.initialPrompt ?? "", model.dims.nTextCtx);
   const { mel, spoken } = await listen(source, model.dims.nMels, options);
   try {
