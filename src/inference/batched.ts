@@ -40,7 +40,7 @@ export async function* batched(hearing: Hearing, batchSize: number): AsyncGenera
     for (const { segments, guards } of batch) yield* writeDown(hearing, { segments, guards });
     const { end, lastSpeechTimestamp } = batch.at(-1)!;
     const isLast = first + batchSize >= windows.length;
-    await reach(hearing, isLast ? heard.frames : end, { way: "batched", lastSpeechTimestamp });
+    await reach(hearing, isLast ? heard.frames : end, { way: "batched", batchSize, lastSpeechTimestamp });
   }
 }
 
@@ -58,18 +58,32 @@ async function hearOnce(hearing: Hearing, open: readonly OpenWindow[]): Promise<
   }
   const sizes = open.map(({ seek, end }) => end - seek);
   const features = await encodeWindows(model, frames, sizes, options.encoderMargin);
-  const language = await languageOf(hearing, features);
+  const languages: string[] = [];
+  for (const [index, { seek }] of open.entries()) languages.push(await languageOf(hearing, features, index, seek));
   const initialPrompt = windowPrompt({ ...prompt, carry: true }, [], undefined);
   const rows = open.map(({ seek }, index) => ({
     index,
-    decoding: { ...decodingOptions(options), language, prompt: initialPrompt, seed: heard.recorded(seek) },
+    decoding: {
+      ...decodingOptions(options),
+      language: languages[index]!,
+      prompt: initialPrompt,
+      seed: heard.recorded(seek),
+    },
     initialPrompt,
     history: [],
   }));
   const results = await decodeGuarded(model, features, rows, options);
   for (const [index, one] of open.entries()) {
     const window = { seek: one.seek, size: one.end - one.seek };
-    const text = await readWindow(hearing, features, index, window, results[index]!, one.lastSpeechTimestamp);
+    const text = await readWindow(
+      hearing,
+      features,
+      index,
+      window,
+      results[index]!,
+      languages[index]!,
+      one.lastSpeechTimestamp,
+    );
     one.segments.push(...text.segments);
     one.guards.push(...text.guards);
     one.lastSpeechTimestamp = text.lastSpeechTimestamp;

@@ -1,7 +1,7 @@
 // Decodes windows again, hotter, while the result repeats itself or is improbable. Ref: openai/whisper transcribe.py.
 
 import { UserError } from "../core/errors.ts";
-import { type DecodingOptions, type DecodingResult, decode, type Model } from "./decoding.ts";
+import { type DecodingOptions, type DecodingResult, decodeBatch, type Model } from "./decoding.ts";
 import { defined } from "./defined.ts";
 import type { AudioFeatures } from "./graph.ts";
 
@@ -73,9 +73,20 @@ function at(temperature: number, { index, decoding }: Row): Row {
   return { index, decoding: { ...rest, ...defined(search), temperature } };
 }
 
+/** Those that differ in nothing but the window go together, which is quicker where nothing is drawn at random. */
 async function decodeRows(model: Model, features: AudioFeatures, rows: readonly Row[]): Promise<DecodingResult[]> {
   const results: DecodingResult[] = [];
-  for (const { index, decoding } of rows) results.push(await decode(model, features, index, decoding));
+  const alike = new Map<string, number[]>();
+  for (const [row, { decoding }] of rows.entries()) {
+    const { signal: _, seed, temperature, ...rest } = decoding;
+    const key = JSON.stringify([rest, temperature, temperature ? seed : 0]);
+    alike.set(key, [...(alike.get(key) ?? []), row]);
+  }
+  for (const together of alike.values()) {
+    const indices = together.map((row) => rows[row]!.index);
+    const decoded = await decodeBatch(model, features, indices, rows[together[0]!]!.decoding);
+    for (const [k, row] of together.entries()) results[row] = decoded[k]!;
+  }
   return results;
 }
 

@@ -28,7 +28,7 @@ export async function* sequential(hearing: Hearing): AsyncGenerator<Segment, voi
       const window = { seek, size: Math.min(N_FRAMES, heard.frames - seek, clip.end - seek) };
       const frames = await heard.window(mel, seek, window.size);
       const features = await encodeWindows(model, frames, [window.size], options.encoderMargin);
-      const language = await languageOf(hearing, features);
+      const language = await languageOf(hearing, features, 0, seek);
       const row = {
         index: 0,
         decoding: {
@@ -41,7 +41,7 @@ export async function* sequential(hearing: Hearing): AsyncGenerator<Segment, voi
         history: history.slice(resetSince ?? 0).slice(-LOOP_HISTORY),
       };
       const result = await decodeOne(hearing, features, row);
-      const text = await readWindow(hearing, features, 0, window, result, lastSpeechTimestamp);
+      const text = await readWindow(hearing, features, 0, window, result, language, lastSpeechTimestamp);
       for (const segment of writeDown(hearing, text)) {
         history.push(...segment.tokens);
         yield segment;

@@ -1,10 +1,12 @@
 // A whole recording into segments of text. Ref: openai/whisper transcribe.py.
 
+import process from "node:process";
 import type { Readable } from "node:stream";
 import { UserError } from "../core/errors.ts";
 import type { GuardNote, Segment, Transcript, Way } from "../core/transcript.ts";
 import { type AlignableModel, requireAttentions } from "./alignment.ts";
 import { type AudioOptions, decodeAudio, FRAMES_PER_SECOND, SAMPLE_RATE } from "./audio.ts";
+import { batchSize } from "./batch-size.ts";
 import { batched } from "./batched.ts";
 import type { DecodingOptions } from "./decoding.ts";
 import { defined } from "./defined.ts";
@@ -13,9 +15,11 @@ import type { FallbackOptions } from "./fallback.ts";
 import { evidenceOf } from "./guards.ts";
 import { heardTime, intersection, spansOf } from "./heard-time.ts";
 import { type Hearing, reach, tellProgress } from "./hearing.ts";
+import { createLanguageChoice, type LanguageOptions, mainLanguage } from "./language.ts";
 import { logMelSpectrogram, type MelSpectrogram } from "./mel.ts";
 import { encodeInitialPrompt } from "./prompt.ts";
 import { sequential } from "./sequential.ts";
+import type { Device } from "./session.ts";
 import type { Span } from "./speech-regions.ts";
 import { openVoiceDetector, overhear } from "./vad.ts";
 
@@ -23,11 +27,10 @@ import { openVoiceDetector, overhear } from "./vad.ts";
 export interface TranscribeOptions
   extends Omit<DecodingOptions, "language" | "temperature" | "prompt" | "seed" | "signal">,
     Omit<AudioOptions, "signal">,
+    LanguageOptions,
     FallbackOptions {
-  /** Detected from the first window when left out. */
+  /** Detected when left out: see language.ts. */
   readonly language?: string;
-  /** Codes among which the language is detected; all by default. */
-  readonly allowedLanguages?: readonly string[];
   readonly conditionOnPreviousText?: boolean;
   /** Names and terms as they are to be spelled; at most 223 tokens. */
   readonly initialPrompt?: string;
@@ -49,7 +52,7 @@ export interface TranscribeOptions
   readonly vad?: boolean;
   /** "auto" by default: by the device and how much is spoken. Several windows at once need `vad`, to be cut in silence. */
   readonly way?: Way | "auto";
-  /** Windows that are decoded together. */
+  /** Windows that are decoded together; as many as the device gains from when left out. */
   readonly batchSize?: number;
   /**
    * Seconds of silence that are encoded after a recording that ends before its window does; all of it by default, as
@@ -88,6 +91,8 @@ export interface Checkpoint {
   readonly language?: string;
   /** Sequential when left out. */
   readonly way?: Way;
+  /** Windows in a batch: others might round differently. */
+  readonly batchSize?: number;
   /** Tokens of text before the last prompt reset, if there was one. */
   readonly promptResetSince?: number;
   readonly lastSpeechTimestamp: number;
@@ -100,12 +105,10 @@ export type Source = string | Readable | Float32Array;
 
 /** From this much speech on, several windows at once are quicker. */
 const BATCHED_FROM_SECONDS = 60;
-/** Windows that are decoded together: a CPU gains little from more, and needs the memory. */
-const BATCH_SIZE = { cpu: 4, gpu: 16 };
 
 /** A model, and what it runs on, which decides between the two ways. */
 export interface TranscribingModel extends AlignableModel {
-  readonly device?: string;
+  readonly device?: Device;
 }
 
 /**
@@ -131,6 +134,7 @@ export async function* transcribe(
   try {
     const { heard, clips, speech } = whatIsHeard(mel.contentFrames, options.clipTimestamps ?? [], spoken);
     const seek = resume?.checkpoint.seek ?? 0;
+    const known = knownLanguage(model, options.language ?? resume?.checkpoint.language);
     const hearing: Hearing = {
       model,
       options,
@@ -142,7 +146,13 @@ export async function* transcribe(
       from: speech === undefined ? seek : heard.heard(seek),
       segments: resume ? [...resume.segments] : [],
       guards: [...(resume?.checkpoint.guards ?? [])],
-      language: knownLanguage(model, options.language ?? resume?.checkpoint.language),
+      language: known,
+      languages: createLanguageChoice(
+        model,
+        { frames: heard.frames, window: (from, size) => heard.window(mel, from, size) },
+        options.language === undefined ? options : {},
+        known,
+      ),
     };
     if (hearing.language !== undefined) on.language?.(hearing.language, undefined);
     tellProgress(hearing, Math.max(hearing.from, clips[0]?.start ?? 0));
@@ -151,12 +161,12 @@ export async function* transcribe(
     const isSilent = speech !== undefined && heard.frames === 0;
     if (isSilent) await reach(hearing, Number.POSITIVE_INFINITY, { lastSpeechTimestamp: 0 });
     else if (way === "sequential") yield* sequential(hearing);
-    else yield* batched(hearing, options.batchSize ?? (isCpu(model) ? BATCH_SIZE.cpu : BATCH_SIZE.gpu));
+    else yield* batched(hearing, resume?.checkpoint.batchSize ?? options.batchSize ?? batchSizeFor(model));
 
     const { segments, guards, language = "en" } = hearing;
     const text = model.tokenizer.decode(segments.flatMap(({ tokens }) => tokens));
     const how = { ...(speech === undefined ? {} : { way }), ...(guards.length === 0 ? {} : { guards }) };
-    return { text, segments, language, duration: mel.durationSeconds, ...how };
+    return { text, segments, language: mainLanguage(segments) ?? language, duration: mel.durationSeconds, ...how };
   } finally {
     await mel.close();
   }
@@ -220,6 +230,10 @@ export function wayFor(
   return vad && !isCpu(model) && frames > BATCHED_FROM_SECONDS * FRAMES_PER_SECOND ? "batched" : "sequential";
 }
 
+function batchSizeFor({ dims, device = "cpu" }: TranscribingModel): number {
+  return batchSize(dims, device, process.availableMemory());
+}
+
 const isCpu = ({ device = "cpu" }: Pick<TranscribingModel, "device">) => device === "cpu";
 
 /** Frames from start to end. */
@@ -255,8 +269,8 @@ function knownLanguage(model: AlignableModel, language: string | undefined): str
   );
 }
 
-function audioOptions({ track, channel, signal }: TranscribeOptions): AudioOptions {
-  return defined({ track, channel, signal });
+function audioOptions({ track, channel, media, maxSeconds, signal }: TranscribeOptions): AudioOptions {
+  return defined({ track, channel, media, maxSeconds, signal });
 }
 
 /** Ten seconds at a time, so that an abort is noticed between. */
