@@ -189,14 +189,9 @@ async function listen(
   const { signal } = options;
   const samples = source instanceof Float32Array ? inParts(source) : decodeAudio(source, audioOptions(options));
   if (!options.vad) return { mel: await logMelSpectrogram(samples, nMels, defined({ signal })), spoken: undefined };
-  const detector = await openVoiceDetector();
-  try {
-    const overheard = overhear(samples, detector);
-    const mel = await logMelSpectrogram(overheard.samples, nMels, defined({ signal }));
-    return { mel, spoken: overheard.regions() };
-  } finally {
-    await detector.close();
-  }
+  const overheard = overhear(samples, await openVoiceDetector());
+  const mel = await logMelSpectrogram(overheard.samples, nMels, defined({ signal }));
+  return { mel, spoken: overheard.regions() };
 }
 
 function whatIsHeard(
