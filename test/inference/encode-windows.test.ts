@@ -35,7 +35,9 @@ describe("windows that hold less than 30 s", () => {
     const features = await encodeWindows(whisper, mel, [300, 401], { encoderMargin: 0.5 });
     expect([features.nAudio, features.positions]).toEqual([2, 226]);
     expect(features.hidden.dims).toEqual([2, 226, whisper.dims.nAudioState]);
-    expect((await encodeWindows(whisper, mel, [300, 2999], { encoderMargin: 0.5 })).positions).toBe(whisper.dims.nAudioCtx);
+    expect((await encodeWindows(whisper, mel, [300, 2999], { encoderMargin: 0.5 })).positions).toBe(
+      whisper.dims.nAudioCtx,
+    );
     expect((await encodeWindows(whisper, mel, [300, 400], {})).positions).toBe(whisper.dims.nAudioCtx);
   });
 
@@ -43,7 +45,10 @@ describe("windows that hold less than 30 s", () => {
     const { nMels } = whisper.dims;
     const mel = Float32Array.from({ length: nMels * N_FRAMES }, (_, i) => Math.sin(i / 50));
     const cut = Float32Array.from({ length: nMels * 400 }, (_, i) => mel[Math.floor(i / 400) * N_FRAMES + (i % 400)]!);
-    const [short, same] = [await encodeWindows(whisper, mel, [350], { encoderMargin: 0.5 }), await whisper.graph.encode(cut, 1)];
+    const [short, same] = [
+      await encodeWindows(whisper, mel, [350], { encoderMargin: 0.5 }),
+      await whisper.graph.encode(cut, 1),
+    ];
     expect(await short.toFloat32()).toEqual(await same.toFloat32());
   });
 
