@@ -132,6 +132,16 @@ describe("the files of a message", () => {
     expect(await graph.files(at)).toHaveLength(1);
   });
 
+  it("of a forwarded message are those that are attached to the one that forwards it", async () => {
+    const { graph, inChat, file } = await startFiles();
+    // Ben's file, which Teams shared with Anna when he sent it to her.
+    const bens = file("from-ben.ogg", { drive: "b!ben", createdBy: BEN, invited: [ANNA] });
+    const original = { originalMessageId: "1", originalMessageContent: "<attachment id=1></attachment>" };
+    const reference = { contentType: "forwardedMessageReference", content: JSON.stringify(original), contentUrl: null };
+    inChat(reference, bens.attachment);
+    expect((await graph.files(CHAT)).map(({ name }) => name)).toEqual(["from-ben.ogg"]);
+  });
+
   it("takes a message without a sender for nobody's", async () => {
     const { graph, double, file } = await startFiles();
     const { attachment } = file("a.mp3", { drive: "b!x", createdBy: undefined });
