@@ -5,6 +5,7 @@ import { z } from "zod";
 import { CLOUD_NAMES, type CloudName } from "./adapters/teams/graph/clouds.ts";
 import { editDistance, slipDistance } from "./core/edit-distance.ts";
 import { ConfigError } from "./core/errors.ts";
+import type { GatewayLimits } from "./core/limits.ts";
 import { Secret } from "./core/secret.ts";
 import { LOG_LEVELS } from "./log.ts";
 import { dataFolder } from "./storage/paths.ts";
@@ -43,18 +44,36 @@ const SETTINGS = {
     kind: wholeNumber.min(0).max(1024),
     help: "threads of the engine; 0: it chooses",
   },
+  sandbox: {
+    variable: "EARSHOT_SANDBOX",
+    kind: z.enum(["auto", "require", "off"]),
+    help: "walls around ffmpeg: auto, require or off",
+  },
   maxMegabytes: {
     variable: "EARSHOT_MAX_MEGABYTES",
     kind: wholeNumber.min(1),
     help: "largest recording that is taken",
   },
   maxMinutes: { variable: "EARSHOT_MAX_MINUTES", kind: wholeNumber.min(1), help: "longest recording that is taken" },
+  minutesPerUser: {
+    variable: "EARSHOT_MINUTES_PER_USER",
+    kind: wholeNumber.min(1),
+    help: "a day, of audio; none: all",
+  },
+  minutesPerChannel: { variable: "EARSHOT_MINUTES_PER_CHANNEL", kind: wholeNumber.min(1), help: "a day, of audio" },
+  minutesPerWorkspace: { variable: "EARSHOT_MINUTES_PER_WORKSPACE", kind: wholeNumber.min(1), help: "a day, of audio" },
+  jobsPerUser: {
+    variable: "EARSHOT_JOBS_PER_USER",
+    kind: wholeNumber.min(1),
+    help: "recordings that wait or run at once",
+  },
   cloudPricePerMinute: {
     variable: "EARSHOT_CLOUD_PRICE",
     kind: z.coerce.number({ error: "must be a number" }).min(0),
     help: "USD a minute that /earshot stats compares with",
   },
   logLevel: { variable: "EARSHOT_LOG_LEVEL", kind: z.enum(LOG_LEVELS), help: LOG_LEVELS.join(", ") },
+  logNames: { variable: "EARSHOT_LOG_NAMES", kind: yesNo, help: "names of recordings in the log too" },
   slackBotToken: { variable: "SLACK_BOT_TOKEN", kind: secret, help: "xoxb-…" },
   slackAppToken: { variable: "SLACK_APP_TOKEN", kind: secret, help: "xapp-…, for Socket Mode" },
   slackSigningSecret: { variable: "SLACK_SIGNING_SECRET", kind: secret, help: "for the Events API over HTTP instead" },
@@ -97,9 +116,11 @@ export interface Config {
   readonly model: string;
   readonly device: "auto" | "cuda" | "webgpu" | "dml" | "coreml" | "cpu";
   readonly threads: number;
-  readonly limits: { readonly bytes: number; readonly durationSeconds: number };
+  readonly sandbox: "auto" | "require" | "off";
+  readonly limits: GatewayLimits;
   readonly cloudPricePerMinute: number;
   readonly logLevel: (typeof LOG_LEVELS)[number];
+  readonly logNames: boolean;
   readonly slack?: { readonly botToken: Secret; readonly appToken?: Secret; readonly signingSecret?: Secret };
   readonly discord?: { readonly token: Secret; readonly guildIds?: readonly string[] };
   readonly teams?: TeamsConfig;
@@ -159,14 +180,30 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
     model: values.model ?? "auto",
     device: values.device ?? "auto",
     threads: values.threads ?? 0,
-    limits: { bytes: (values.maxMegabytes ?? 2048) * 1024 ** 2, durationSeconds: (values.maxMinutes ?? 360) * 60 },
+    sandbox: values.sandbox ?? "auto",
+    limits: limitsOf(values),
     cloudPricePerMinute: values.cloudPricePerMinute ?? 0.006,
     logLevel: values.logLevel ?? "info",
+    logNames: values.logNames ?? false,
     ...(slack === undefined ? {} : { slack }),
     ...(discord === undefined ? {} : { discord }),
     ...(teams === undefined ? {} : { teams }),
     env,
   });
+}
+
+/** Names of variables that hold secrets, of Earshot's own and of the libraries that it carries. */
+const SECRET_NAME = /TOKEN|SECRET|PASSWORD|API_?KEY|CREDENTIAL/i;
+/** A shorter one would blot out ordinary words. */
+const SECRET_LENGTH = 8;
+
+/** All that must not be printed: the settings' own secrets, and what the environment holds besides. */
+export function secretsOf({ slack, discord, env }: Config): readonly Secret[] {
+  const others = Object.entries(env).flatMap(([name, value = ""]) =>
+    SECRET_NAME.test(name) && !name.endsWith("_FILE") && value.length >= SECRET_LENGTH ? [new Secret(value)] : [],
+  );
+  const own = [slack?.botToken, slack?.appToken, slack?.signingSecret, discord?.token];
+  return [...own.filter((secret) => secret !== undefined), ...others];
 }
 
 /** The settings as lines of help. */
@@ -288,6 +325,18 @@ function discordOf({ discordToken: token, discordGuilds }: SettingValues, proble
     return undefined;
   }
   return discordGuilds === undefined ? { token } : { token, guildIds: discordGuilds.split(",") };
+}
+
+function limitsOf(values: SettingValues): GatewayLimits {
+  const { minutesPerUser, minutesPerChannel, minutesPerWorkspace, jobsPerUser } = values;
+  return {
+    bytes: (values.maxMegabytes ?? 2048) * 1024 ** 2,
+    durationSeconds: (values.maxMinutes ?? 360) * 60,
+    ...(minutesPerUser === undefined ? {} : { minutesPerUser }),
+    ...(minutesPerChannel === undefined ? {} : { minutesPerChannel }),
+    ...(minutesPerWorkspace === undefined ? {} : { minutesPerWorkspace }),
+    ...(jobsPerUser === undefined ? {} : { jobsPerUser }),
+  };
 }
 
 const TEAMS_NEEDS = ["teamsAppId", "teamsAppPassword", "teamsTenantId"] as const;

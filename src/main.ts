@@ -27,9 +27,25 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "list, show, retry and cancel what the gateway works on",
     load: async () => (await import("./cli/jobs.ts")).jobs,
   },
+  backup: {
+    summary: "copy the gateway's database while it runs, or check it",
+    load: async () => (await import("./cli/backup.ts")).backup,
+  },
+  restore: {
+    summary: "put a backup in the database's place",
+    load: async () => (await import("./cli/restore.ts")).restore,
+  },
+  audit: {
+    summary: "list who changed settings and who deleted",
+    load: async () => (await import("./cli/audit.ts")).audit,
+  },
   bench: {
     summary: "measure how fast this machine transcribes",
     load: async () => (await import("./cli/bench.ts")).bench,
+  },
+  eval: {
+    summary: "measure how well long recordings are written down",
+    load: async () => (await import("./cli/eval.ts")).evaluate,
   },
 };
 

@@ -5,6 +5,7 @@ export type UserErrorCode =
   | "unreadable"
   | "too_long"
   | "too_large"
+  | "over_quota"
   | "not_found"
   | "not_writable"
   | "prompt_too_long"
@@ -28,12 +29,15 @@ export type PlatformErrorCode =
 export type InferenceErrorCode =
   | "out_of_memory"
   | "child_died"
+  /** The engine ended with several recordings in it: another one may be the cause, and this is no attempt of its own. */
+  | "child_shared"
   | "model_missing"
   | "model_broken"
   | "download_failed"
   | "no_ffmpeg"
   | "no_device"
-  | "disk_full";
+  | "disk_full"
+  | "database_locked";
 
 /** Something the user can mend. The message is a sentence that says what to do next. */
 export class UserError extends Error {
@@ -93,7 +97,7 @@ export function dispositionOf(error: unknown): Disposition {
       : { kind: "final", tellsUser: false };
   }
   if (error instanceof InferenceError) {
-    return ["out_of_memory", "child_died", "disk_full"].includes(error.code)
+    return ["out_of_memory", "child_died", "child_shared", "disk_full", "database_locked"].includes(error.code)
       ? { kind: "retry", afterMs: undefined, isBug: false }
       : { kind: "final", tellsUser: false };
   }

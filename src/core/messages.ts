@@ -1,5 +1,6 @@
 // Every sentence about a recording that a person in the chat can read. Short: it is read on a phone.
 import type { PlatformErrorCode } from "./errors.ts";
+import type { Counted, DayLimit, Over } from "./limits.ts";
 
 interface Named {
   readonly name: string;
@@ -83,14 +84,46 @@ export function noSpeech({ name, duration }: Named & { duration: number }): stri
   return `No speech found in ${name} (${clock(duration)}).`;
 }
 
-export function tooLong({ name, duration, limit }: Named & { duration: number; limit: number }): string {
-  return `${name} is ${clock(duration)} long and at most ${clock(limit)} is taken here. Send it in parts.`;
+/** @param duration left out where nobody knows how long it goes on */
+export function tooLong({ name, duration, limit }: Named & { duration?: number; limit: number }): string {
+  const most = `at most ${clock(limit)} is taken here. Send it in parts.`;
+  return duration === undefined ? `${name} is too long: ${most}` : `${name} is ${clock(duration)} long and ${most}`;
 }
 
 export function tooLarge({ name, bytes, limit }: Named & { bytes: number; limit: number }): string {
   const megabytes = (value: number) => `${Math.ceil(value / 1024 ** 2)} MB`;
   return `${name} has ${megabytes(bytes)} and at most ${megabytes(limit)} is taken here. Send the sound alone, or parts of it.`;
 }
+
+/** @param seconds length of the recording, where it is known */
+export function overQuota(over: Over, nowMs: number, seconds: number | undefined): string {
+  if (over.kind === "jobs") {
+    const has = over.waiting === 1 ? "One recording of yours is" : `${over.waiting} recordings of yours are`;
+    return `${has} still being worked on, and no more are taken at once. Send it again when one is done.`;
+  }
+  const { limit, usedSeconds, freeAtMs } = over;
+  const length = seconds === undefined ? "" : `, and it has ${clock(seconds)}`;
+  // One that is longer than a whole day's minutes would be refused again tomorrow.
+  const next =
+    seconds === undefined || seconds <= limit.seconds
+      ? `They are free again at midnight UTC, in ${roughly((freeAtMs - nowMs) / 1000)}.`
+      : "Send it in parts, or ask an administrator for more.";
+  return `${dayUsed(limit, usedSeconds)}${length}. ${next}`;
+}
+
+/** "You have 60 min of audio a day, of which 58 min are used" */
+export function dayUsed(limit: DayLimit, usedSeconds: number): string {
+  const share = limit.isShare ? " as one person's share" : "";
+  const used = usedSeconds === 0 ? "none" : `${Math.ceil(usedSeconds / 60)} min`;
+  return `${OWNERS[limit.of]} ${Math.round(limit.seconds / 60)} min of audio a day${share}, of which ${used} are used`;
+}
+
+const OWNERS: Readonly<Record<Counted, string>> = {
+  person: "You have",
+  "person here": "In this channel you have",
+  channel: "This channel has",
+  workspace: "This workspace has",
+};
 
 export function termsLeftOut(terms: readonly string[]): string {
   return `Too many words for the model: it was not told ${terms.join(", ")}. Remove some with /jargon remove.`;

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { ConfigError, InferenceError, type InferenceErrorCode, UserError, type UserErrorCode } from "../core/errors.ts";
 import type { TranscriberOptions, TranscriberResult } from "../core/ports.ts";
-import type { Segment } from "../core/transcript.ts";
+import type { GuardNote, Segment, Way } from "../core/transcript.ts";
 
 // Infinity and NaN are numbers here: what a model gives is not always finite.
 const float = z.custom<number>((value) => typeof value === "number");
@@ -22,6 +22,25 @@ const segment: z.ZodType<Segment> = z.looseObject({
   compressionRatio: float,
   noSpeechProb: float,
   words: z.array(word).exactOptional(),
+  language: z.string().exactOptional(),
+  speaker: z.string().exactOptional(),
+});
+const way = z.enum(["sequential", "batched"]) satisfies z.ZodType<Way>;
+const guard: z.ZodType<GuardNote> = z.object({
+  kind: z.enum([
+    "compression_ratio",
+    "log_probability",
+    "no_speech",
+    "hallucination_silence",
+    "silence",
+    "phantom",
+    "loop",
+    "prompt_leak",
+  ]),
+  start: float,
+  end: float,
+  text: z.string(),
+  action: z.enum(["dropped", "redecoded", "cut"]),
 });
 const engine = { model: z.string(), device: z.string(), notes: z.array(z.string()) };
 const result: z.ZodType<TranscriberResult> = z.looseObject({
@@ -30,6 +49,8 @@ const result: z.ZodType<TranscriberResult> = z.looseObject({
   segments: z.array(segment),
   language: z.string(),
   duration: float,
+  way: way.exactOptional(),
+  guards: z.array(guard).exactOptional(),
 });
 
 // All of them, or one would be lost on the way without a word.
@@ -37,10 +58,16 @@ const transcriberOptions = z.object({
   model: z.string(),
   language: z.string().exactOptional(),
   allowedLanguages: z.array(z.string()).exactOptional(),
+  usualLanguages: z.array(z.string()).exactOptional(),
+  languagePerWindow: z.boolean().exactOptional(),
+  speakerTracks: z.enum(["off", "auto", "on"]).exactOptional(),
   task: z.enum(["transcribe", "translate"]),
   initialPrompt: z.string(),
+  way: way.exactOptional(),
   resume: z.object({ checkpoint: z.unknown(), segments: z.array(segment) }).exactOptional(),
   isShort: z.boolean(),
+  maxSeconds: z.number().positive().exactOptional(),
+  wordTimes: z.boolean().exactOptional(),
 } satisfies Record<keyof TranscriberOptions, z.ZodType>);
 
 /** From the gateway. */
@@ -62,7 +89,13 @@ export type SentError = z.output<typeof sentError>;
 
 /** From the child. Every message shows that it is alive. */
 export const fromChild = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("progress"), id, seconds: float, duration: float }),
+  z.object({
+    kind: z.literal("progress"),
+    id,
+    seconds: float,
+    duration: float,
+    work: z.object({ done: float, total: float }).exactOptional(),
+  }),
   z.object({ kind: z.literal("window"), id, segments: z.array(segment), checkpoint: z.unknown() }),
   z.object({ kind: z.literal("transcript"), id, result }),
   z.object({ kind: z.literal("engine"), id, engine: z.object(engine) }),
