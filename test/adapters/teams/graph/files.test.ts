@@ -252,11 +252,11 @@ describe("the bytes of a file", () => {
     double.drives.breaks = 3;
     double.drives.breakAfter = 80_000;
     expect(BYTES.equals(await fetched({ from: "drive", drive, item: item.id }))).toBe(true);
-    // As much as had arrived each time.
+    // As much as had arrived each time, which may be nothing.
     const from = double.callsOf(/download.aspx/).map(({ range }) => Number(/\d+/.exec(range ?? "0")?.[0]));
     expect(from).toHaveLength(4);
     expect(from.toSorted((a, b) => a - b)).toEqual(from);
-    expect(new Set(from).size).toBe(4);
+    expect(from.at(-1)).toBeGreaterThan(0);
 
     double.calls.length = 0;
     double.drives.breaks = 1;
