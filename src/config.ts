@@ -309,11 +309,6 @@ function teamsOf(values: SettingValues, isLocal: boolean, problems: string[]): T
     );
   }
   const kind = values.teamsMeetings ?? (url === undefined ? "off" : "tenant");
-  if (kind !== "off" && url === undefined) {
-    problems.push(
-      "TEAMS_PUBLIC_URL is missing: Microsoft tells of meeting recordings there. Or set TEAMS_MEETINGS=off.",
-    );
-  }
   const { teamsCatalogApp: catalogApp = "" } = values;
   if (kind === "installed" && catalogApp === "") {
     problems.push(

@@ -9,7 +9,7 @@ import type { StatusBoard } from "./status-board.ts";
 
 export interface Intake {
   /** A recording was posted where Earshot can see it. */
-  posted(recording: Recording): Promise<Reception>;
+  posted(recording: Recording, request?: JobRequest): Promise<Reception>;
   /** Somebody asked for this one; the answer goes to `place`. */
   ask(recording: Recording, request: JobRequest, by: Actor, place: Place): Promise<Reception>;
   /** False: the job had ended before. */
@@ -56,7 +56,7 @@ export function createIntake({ queue, settings, status, limits, wake, observe }:
   }
 
   return {
-    async posted(recording) {
+    async posted(recording, request = {}) {
       const chosen = await settingsAt(recording.place);
       await queue.saw(recording);
       // What is sent to the bot itself is sent to be transcribed.
@@ -65,7 +65,7 @@ export function createIntake({ queue, settings, status, limits, wake, observe }:
         chosen.auto === "all" ||
         (chosen.auto === "voice" && recording.kind === "voice message");
       if (!wanted) return { kind: "ignored" };
-      return add({ ...recording, place: { ...recording.place, reach: reachIn(recording.place, chosen) } }, {});
+      return add({ ...recording, place: { ...recording.place, reach: reachIn(recording.place, chosen) } }, request);
     },
 
     async ask(recording, request, by, place) {
