@@ -113,7 +113,14 @@ async function stored(
     },
   });
   const file = createWriteStream(part, { flags: before > 0 ? "a" : "w", mode: 0o600 });
-  await pipeline(response, bounded, file, { signal });
+  const closed = new Promise<void>((resolve) => file.once("close", resolve));
+  try {
+    await pipeline(response, bounded, file, { signal });
+  } catch (error) {
+    // A write that is still under way would lengthen the file after it was measured for the rest.
+    await closed;
+    throw error;
+  }
 }
 
 async function request(url: URL, options: DownloadOptions, begun: Begun | undefined): Promise<IncomingMessage> {

@@ -1,4 +1,4 @@
-// Real msal, real client and real SQLite against the Graph double, with a server that takes its notifications.
+// Real msal and real client against the Graph double, and for meetings real SQLite and a server that takes notifications.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,18 +14,23 @@ import type { GatewayEvent } from "../../src/core/ports.ts";
 import { openDatabase } from "../../src/storage/database.ts";
 import { createPlatformNotes } from "../../src/storage/platform-notes.ts";
 import { APP, APP_SECRET, type GraphDoubleOptions, startGraphDouble, TENANT } from "./graph-double.ts";
+import { memoryNotes } from "./memory-notes.ts";
 
 export async function startGraphRig(
-  options: Partial<GraphOptions> & { readonly double?: GraphDoubleOptions; readonly startMs?: number } = {},
+  options: Partial<GraphOptions> & {
+    readonly double?: GraphDoubleOptions;
+    readonly startMs?: number;
+    readonly isOnDisk?: boolean;
+  } = {},
 ) {
-  const { double: doubleOptions, startMs, ...own } = options;
+  const { double: doubleOptions, startMs, isOnDisk = false, ...own } = options;
   // A clock that runs, and that a test can put forward.
   let aheadMs = (startMs ?? Date.now()) - Date.now();
   const now = () => Date.now() + aheadMs;
   const double = await startGraphDouble({ now, ...doubleOptions });
   const folder = await mkdtemp(join(tmpdir(), "earshot-graph-"));
-  const database = openDatabase(join(folder, "earshot.db"), { now });
-  const notes = createPlatformNotes(database, "teams");
+  const database = isOnDisk ? openDatabase(join(folder, "earshot.db"), { now }) : undefined;
+  const notes = database === undefined ? memoryNotes(now) : createPlatformNotes(database, "teams");
   const heard: MeetingRecording[] = [];
   const warned: string[] = [];
   const observed: GatewayEvent[] = [];
@@ -86,7 +91,7 @@ export async function startGraphRig(
   onTestFinished(async () => {
     for (const stop of stops) await stop();
     await double.close();
-    database.close();
+    database?.close();
     await rm(folder, { recursive: true, force: true });
   });
 

@@ -12,12 +12,8 @@ export interface CheckParts {
 /** Permission, and others that include it -> what does not work without. */
 const WANTED: readonly { readonly any: readonly string[]; readonly without: string }[] = [
   {
-    any: ["Files.Read.All", "Files.ReadWrite.All", "Sites.Selected", "Sites.Read.All", "Sites.ReadWrite.All"],
-    without: "files in channels and group chats cannot be fetched",
-  },
-  {
-    any: ["Files.ReadWrite.All", "Sites.Selected", "Sites.ReadWrite.All"],
-    without: "transcripts are shown in the chat, and not as files",
+    any: ["Files.ReadWrite.All", "Sites.ReadWrite.All"],
+    without: "files in channels and group chats cannot be fetched, and transcripts are shown in the chat, not as files",
   },
 ];
 const FOR_MEETINGS: typeof WANTED = [

@@ -29,8 +29,12 @@ const STATUSES: Readonly<Record<number, PlatformErrorCode>> = {
   // Bandwidth of a SharePoint site.
   509: "rate_limited",
 };
-/** Codes that say more than their status: the drive is full, which no waiting mends. */
+/** Codes that say more than their status. */
 const CODES: Readonly<Record<string, PlatformErrorCode>> = {
+  // No application access policy, which is not the token's fault: that is "InvalidAuthenticationToken".
+  // Ref: Microsoft Graph, "Configure application access to online meetings"
+  Unauthorized: "forbidden",
+  // The drive is full, which no waiting mends.
   insufficientStorage: "rejected",
   quotaLimitReached: "rejected",
 };

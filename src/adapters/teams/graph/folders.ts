@@ -3,7 +3,7 @@ import { PlatformError } from "../../../core/errors.ts";
 import type { Graph } from "./client.ts";
 import type { DriveItem } from "./drive-items.ts";
 import { path } from "./path.ts";
-import { FILES_READ } from "./permissions.ts";
+import { FILES } from "./permissions.ts";
 
 export interface Folder {
   readonly drive: string;
@@ -28,7 +28,7 @@ export function createFolders(graph: Graph, now: () => number): Folders {
       const told = await graph.get<DriveItem>({
         path: path`/teams/${team}/channels/${channel}/filesFolder`,
         doing: "a channel's folder",
-        needs: FILES_READ,
+        needs: FILES,
       });
       const drive = told.parentReference?.driveId;
       if (told.id === undefined || drive === undefined) {

@@ -158,8 +158,8 @@ export interface TeamsGraph {
     signal: AbortSignal,
   ): Promise<void>;
   /**
-   * The same file at the same place twice is there once. @throws PlatformError forbidden where no permission allows it:
-   * show the text in the chat instead
+   * The same file at the same place twice is there once. @throws PlatformError forbidden where no permission allows it,
+   * or there is no place for files: show the text in the chat instead
    */
   upload(place: FilesPlace, file: OutputFile, signal?: AbortSignal): Promise<UploadedFile>;
   /** Deletes what was uploaded; one that is gone is no error. */

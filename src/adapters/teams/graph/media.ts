@@ -6,7 +6,7 @@ import type { GraphHosts } from "./clouds.ts";
 import type { DriveItem } from "./drive-items.ts";
 import { isRefused } from "./errors.ts";
 import { path } from "./path.ts";
-import { FILES_READ, RECORDINGS_READ } from "./permissions.ts";
+import { FILES, RECORDINGS_READ } from "./permissions.ts";
 
 export interface MediaParts {
   readonly graph: Graph;
@@ -55,7 +55,7 @@ async function linkOf(
     path: path`/drives/${drive}/items/${item}`,
     query: { $select: "id,size,@microsoft.graph.downloadUrl" },
     doing: "a file's link",
-    needs: FILES_READ,
+    needs: FILES,
     signal,
   });
   const url = told["@microsoft.graph.downloadUrl"];

@@ -8,7 +8,7 @@ import { isRefused } from "./errors.ts";
 import type { MessageAt, MessageFile, OwnMessage, ThreadAt } from "./index.ts";
 import { mayBeMedia } from "./media-kind.ts";
 import { type GraphPath, path } from "./path.ts";
-import { CHANNEL_READ, CHAT_READ, FILES_READ } from "./permissions.ts";
+import { CHANNEL_READ, CHAT_READ, FILES } from "./permissions.ts";
 import type { Rights } from "./rights.ts";
 
 /** Ref: Microsoft Graph, "chatMessage resource type" */
@@ -45,7 +45,7 @@ export function createMessages({ graph, hosts, rights, appId }: MessageParts) {
     return graph.get<DriveItem>({
       path: path`/shares/${token}/driveItem`,
       doing: "a file of a message",
-      needs: FILES_READ,
+      needs: FILES,
     });
   }
 
@@ -87,7 +87,7 @@ export function createMessages({ graph, hosts, rights, appId }: MessageParts) {
       const told = await graph.get<DriveItem>({
         path: path`/users/${user}/drive/items/${item}`,
         doing: "a file of a personal chat",
-        needs: FILES_READ,
+        needs: FILES,
       });
       return mediaFileOf(told);
     },

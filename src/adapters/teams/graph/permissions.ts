@@ -4,9 +4,8 @@ export const CHANNEL_READ = "ChannelMessage.Read.Group (in the app's manifest, f
 export const CHAT_READ = "ChatMessage.Read.Chat (in the app's manifest, for the chat)";
 export const MEMBERS_READ = "ChatMember.Read.Chat (in the app's manifest, for the chat)";
 export const TEAM_MEMBERS_READ = "TeamMember.Read.Group (in the app's manifest, for the team)";
-export const FILES_READ = "Files.Read.All or Sites.Selected (an application permission)";
-export const FILES_WRITE =
-  "Files.ReadWrite.All, or Sites.Selected with write for the team's site (an application permission)";
+/** Also to read alone: for links to files Microsoft names no lesser one. Ref: Microsoft Graph, "Access shared items" */
+export const FILES = "Files.ReadWrite.All (an application permission)";
 export const RECORDINGS_READ =
   "OnlineMeetingRecording.Read.All with an application access policy for the organizer, or " +
   "OnlineMeetingRecording.Read.Chat in the app's manifest";

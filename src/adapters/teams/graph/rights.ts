@@ -3,6 +3,7 @@
 import { PlatformError } from "../../../core/errors.ts";
 import type { Graph } from "./client.ts";
 import type { DriveItem, IdentitySet } from "./drive-items.ts";
+import { isRefused } from "./errors.ts";
 import type { Folders } from "./folders.ts";
 import type { MessageAt } from "./index.ts";
 import { path } from "./path.ts";
@@ -33,20 +34,32 @@ export function createRights(graph: Graph, folders: Folders): Rights {
     return false;
   }
 
+  /** undefined: nobody has put a file there yet. */
+  async function driveOf(at: { readonly team: string; readonly channel: string }): Promise<string | undefined> {
+    try {
+      return (await folders.ofChannel(at)).drive;
+    } catch (error) {
+      if (isRefused(error, "gone")) return undefined;
+      throw error;
+    }
+  }
+
   return {
     async check(item, sender, at) {
       const { createdBy, lastModifiedBy, parentReference } = item;
+      if (parentReference?.driveId === undefined) return refuse();
       const isOwn = [createdBy, lastModifiedBy].some((by) => by?.user?.id !== undefined && by.user?.id === sender);
       if (isOwn && sender !== undefined) return;
-      if (at.kind === "channel") {
-        const folder = await folders.ofChannel(at);
-        if (folder.drive === parentReference?.driveId) return;
-      }
+      if (at.kind === "channel" && (await driveOf(at)) === parentReference?.driveId) return;
       if (await isShared(item, sender)) return;
-      throw new PlatformError(
-        "forbidden",
-        "Nothing shows that the sender of a message may read the file in it. Upload the file to the conversation itself.",
-      );
+      refuse();
     },
   };
+}
+
+function refuse(): never {
+  throw new PlatformError(
+    "forbidden",
+    "Nothing shows that the sender of a message may read the file in it. Upload the file to the conversation itself.",
+  );
 }

@@ -11,7 +11,7 @@ import { driveFileName, markedName } from "./file-name.ts";
 import type { Folders } from "./folders.ts";
 import type { FilesPlace, UploadedFile } from "./index.ts";
 import { type GraphPath, path } from "./path.ts";
-import { FILES_WRITE, MEMBERS_READ } from "./permissions.ts";
+import { FILES, MEMBERS_READ } from "./permissions.ts";
 import { quickXorHash } from "./quick-xor.ts";
 import { uploadInPieces } from "./upload-session.ts";
 
@@ -33,7 +33,7 @@ type Named = (name: string, action: "" | "content" | "createUploadSession") => G
 
 export function createUploads({ graph, hosts, folders, tenant, sleep = idle }: UploadParts) {
   async function write(at: Named, name: string, file: Content, behaviour: "fail" | "replace"): Promise<DriveItem> {
-    const asked = { doing: "an upload", needs: FILES_WRITE, signal: file.signal };
+    const asked = { doing: "an upload", needs: FILES, signal: file.signal };
     const { bytes, mimeType } = file;
     if (bytes.length > SMALL_BYTES) {
       const body = { item: { "@microsoft.graph.conflictBehavior": behaviour } };
@@ -95,30 +95,39 @@ export function createUploads({ graph, hosts, folders, tenant, sleep = idle }: U
         path: path`/drives/${drive}/items/${item}/invite`,
         body: { recipients, roles: ["read"], requireSignIn: true, sendInvitation: false },
         doing: "to share a file with a chat",
-        needs: FILES_WRITE,
+        needs: FILES,
         signal,
       });
+    }
+  }
+
+  async function putAt(place: FilesPlace, file: Content): Promise<UploadedFile> {
+    switch (place.kind) {
+      case "channel": {
+        const { drive, item } = await folders.ofChannel(place);
+        return uploaded(await put(inFolder(drive, item), file));
+      }
+      case "chat": {
+        // Asked first: a file that nobody may open then is not left behind.
+        const readers = await readersOf(place.chat, place.owner, file.signal);
+        const done = uploaded(await put(inDriveOf(place.owner), file));
+        await share(done, readers, file.signal);
+        return done;
+      }
+      default:
+        return place satisfies never;
     }
   }
 
   return {
     async upload(place: FilesPlace, { name, mimeType, content }: OutputFile, signal?: AbortSignal) {
       const bytes = new Uint8Array(Buffer.from(content));
-      const file: Content = { name: driveFileName(name), mimeType, bytes, signal };
-      switch (place.kind) {
-        case "channel": {
-          const { drive, item } = await folders.ofChannel(place);
-          return uploaded(await put(inFolder(drive, item), file));
-        }
-        case "chat": {
-          // Asked first: a file that nobody may open then is not left behind.
-          const readers = await readersOf(place.chat, place.owner, signal);
-          const done = uploaded(await put(inDriveOf(place.owner), file));
-          await share(done, readers, signal);
-          return done;
-        }
-        default:
-          return place satisfies never;
+      try {
+        return await putAt(place, { name: driveFileName(name), mimeType, bytes, signal });
+      } catch (error) {
+        // A channel whose files nobody has opened yet, a person without OneDrive, one that is full: no other try helps.
+        if (!isRefused(error, "gone", "rejected")) throw error;
+        throw new PlatformError("forbidden", `${error.message} There is no place for files.`, { cause: error });
       }
     },
 
@@ -127,7 +136,7 @@ export function createUploads({ graph, hosts, folders, tenant, sleep = idle }: U
         await graph.delete({
           path: path`/drives/${drive}/items/${item}`,
           doing: "to delete a file",
-          needs: FILES_WRITE,
+          needs: FILES,
         });
       } catch (error) {
         if (!isRefused(error, "gone")) throw error;

@@ -75,6 +75,7 @@ describe("the client", () => {
 
   it.each([
     [400, "BadRequest", "rejected"],
+    [401, "Unauthorized", "forbidden"],
     [402, "PaymentRequired", "forbidden"],
     [403, "Forbidden", "forbidden"],
     [404, "NotFound", "gone"],

@@ -12,7 +12,7 @@ const DAY = 24 * HOUR;
 const START = Date.parse("2026-11-25T08:00:00Z");
 
 async function startMeetings(options: Parameters<typeof startGraphRig>[0] = {}) {
-  const rig = await startGraphRig({ startMs: START, ...options });
+  const rig = await startGraphRig({ startMs: START, isOnDisk: true, ...options });
   const { double } = rig;
   const subscribed = () => eventually(() => expect(double.live()).toHaveLength(1));
   const heardIds = () => rig.heard.map(({ id }) => id);
@@ -416,6 +416,14 @@ describe("the subscription", () => {
     });
   });
 
+  it("says at once when the client secret has run out, and asks for no recording meanwhile", async () => {
+    const { startGateway, warned, double } = await startMeetings();
+    const { graph } = await startGateway({ appPassword: "run out" });
+    await graph.meetingSeen({ chat: CHAT, organizer: ANNA });
+    await eventually(() => expect(warned.some((sentence) => /TEAMS_APP_PASSWORD/.test(sentence))).toBe(true));
+    expect(double.callsOf(/v1.0|recordings|subscriptions/)).toEqual([]);
+  });
+
   it("cannot be made where Microsoft does not reach the gateway, and the sentence says so", async () => {
     const { double, startGateway, warned, pass } = await startMeetings();
     await startGateway({ publicUrl: "http://127.0.0.1:9" });
@@ -515,7 +523,6 @@ describe("the check", () => {
     const findings = await graphWith({ meetings: tenant }).check();
     expect(findings.map(({ finding }) => finding)).toEqual([
       "Microsoft Graph takes the app's secret",
-      expect.stringContaining("without Files.Read.All"),
       expect.stringContaining("without Files.ReadWrite.All"),
       expect.stringContaining("without OnlineMeetingRecording.Read.All"),
       expect.stringContaining("TEAMS_PUBLIC_URL"),

@@ -95,7 +95,7 @@ describe("a notification", () => {
           }
         }
       }),
-      { numRuns: 2000 },
+      { numRuns: 500 },
     );
   });
 

@@ -38,10 +38,10 @@ export async function catchUp(
       await look(watched);
     } catch (error) {
       signal.throwIfAborted();
-      if (isRefused(error, "forbidden")) warn(error.message);
+      if (isRefused(error, "forbidden", "unauthorized")) warn(error.message);
       // A meeting or a person that is no more has nothing that is missed.
       if (isRefused(error, "forbidden", "gone", "rejected")) continue;
-      if (!isRefused(error, "rate_limited", "unavailable")) throw error;
+      if (!isRefused(error, "rate_limited", "unavailable", "unauthorized")) throw error;
       isComplete = false;
       continue;
     }

@@ -29,7 +29,8 @@ export function createInbox({ graph, ledger, observe, warn, now }: InboxParts): 
   async function failed(waiting: Waiting, error: unknown): Promise<void> {
     const isOver = isRefused(error, "gone") || now() - waiting.sinceMs > PATIENCE_MS;
     if (error instanceof PlatformError) {
-      if (error.code === "forbidden" || isOver) warn(`${error.message}${isOver ? " The recording was left out." : ""}`);
+      if (isRefused(error, "forbidden", "unauthorized") || isOver)
+        warn(`${error.message}${isOver ? " The recording was left out." : ""}`);
     } else {
       observe({ kind: "unexpected", where: "a meeting's recording", error });
     }

@@ -141,7 +141,7 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
         const backoffMs = Math.min(FIRST_BACKOFF_MS * 2 ** failures++, MOST_BACKOFF_MS);
         nextTryAtMs = now() + Math.max(error.retryAfterMs ?? 0, backoffMs * (0.75 + random() / 2));
         // Short trouble is nobody's business.
-        if (error.code === "forbidden" || error.code === "rejected" || failures > 3) complain(sentenceFor(error, url));
+        if (!isRefused(error, "unavailable", "rate_limited") || failures > 3) complain(sentenceFor(error, url));
         return "as it was";
       }
     },
