@@ -1,26 +1,14 @@
 // Recordings on Teams from their ways in to their files: real botbuilder, msal, SQLite, ffmpeg and the demo model.
 import { execFile } from "node:child_process";
 import { mkdtemp, readFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { expect, it, onTestFinished, vi } from "vitest";
-import type { TeamsOptions } from "../../../src/adapters/teams/index.ts";
 import { createLocalTranscriber } from "../../../src/inference/local-transcriber.ts";
 import { ffmpegPath } from "../../../src/inference/media.ts";
-import {
-  BOT,
-  CHANNEL,
-  CHAT,
-  MEETING,
-  PERSON,
-  PERSONAL,
-  type Posted,
-  startTeamsDouble,
-  TENANT,
-} from "../../support/teams-double.ts";
+import { CHANNEL, CHAT, PERSONAL, type Posted, startTeamsDouble } from "../../support/teams-double.ts";
 import { startTeamsGateway } from "../../support/teams-gateway.ts";
 import { buttonData } from "../../support/teams-messages.ts";
 import { eventually } from "../../support/teams-rig.ts";
@@ -30,22 +18,13 @@ vi.setConfig({ testTimeout: 240_000 });
 const sample = (name: string) => fileURLToPath(new URL(`../../../models/demo/sample/${name}`, import.meta.url));
 const SRT = /^1\n00:00:0\d,\d{3} --> 00:00:0\d,\d{3}\n/;
 
-async function start(options: Partial<TeamsOptions> & { readonly port?: number } = {}) {
+async function start() {
   const double = await startTeamsDouble();
-  double.roster.add(MEETING);
   const data = await mkdtemp(join(tmpdir(), "earshot-teams-e2e-"));
   const transcriber = createLocalTranscriber({ device: "cpu", threads: 1 });
-  let gateway: Awaited<ReturnType<typeof startTeamsGateway>> | undefined;
-  const open = async () => {
-    gateway = await startTeamsGateway(double, data, transcriber, options);
-  };
-  const stop = async () => {
-    await gateway?.stop(0);
-    gateway = undefined;
-  };
-  await open();
+  const gateway = await startTeamsGateway(double, data, transcriber);
   onTestFinished(async () => {
-    await stop();
+    await gateway.stop(0);
     await transcriber.close();
     await double.close();
   });
@@ -60,7 +39,7 @@ async function start(options: Partial<TeamsOptions> & { readonly port?: number }
     if (data === undefined) throw new Error(`There is no button ${title}.`);
     await double.press(post, data);
   };
-  return { double, open, stop, answerTo, press };
+  return { double, answerTo, press };
 }
 
 it("a file in the personal chat gets its status, its transcript with the jargon, and its SRT when the person agrees", async () => {
@@ -109,48 +88,6 @@ it("a file in a channel is answered in its thread, another one when its menu is 
   expect(double.textOf(other)).toMatch(/^demo\.mp4 · 0:0\d · English/);
 });
 
-it("a meeting's recording comes by itself: by notification, and also when the gateway was down meanwhile", async () => {
-  const port = await freePort();
-  const meetings = { kind: "tenant" } as const;
-  const { double, open, stop, answerTo } = await start({
-    port,
-    meetings,
-    publicUrl: `http://127.0.0.1:${port}`,
-    lookEveryMs: 50,
-  });
-  await eventually(() => expect(double.graph.live()).toHaveLength(1), 30_000);
-  const channelData = { tenant: { id: TENANT }, meeting: { id: "MCMxOTptZWV0aW5n" } };
-  const added = { type: "conversationUpdate", membersAdded: [{ id: BOT }], channelData };
-  await double.deliver(double.activityIn(MEETING, added));
-  await eventually(() => expect(double.calls.some(({ path }) => path.startsWith("/v1/meetings/"))).toBe(true));
-
-  const content = await asVideo(sample("meeting.flac"));
-  const first = double.graph.addRecording({ organizer: PERSON, chat: MEETING, subject: "Weekly", content });
-  await double.graph.notify(first);
-  const day = new Date(first.startedAtMs).toISOString().slice(0, 10);
-  const answer = () => double.own().filter((post) => double.textOf(post).startsWith(`Weekly ${day}.mp4 · 0:5`));
-  await eventually(() => expect(answer()).toHaveLength(1), 120_000);
-  expect(answer()[0]?.conversation).toBe(MEETING);
-  const files = () => Object.assign({}, ...double.own().map((post) => double.filesOf(post))) as Record<string, string>;
-  await eventually(() => expect(Object.keys(files())).toHaveLength(2), 60_000);
-  expect(files()[`Weekly ${day}.srt`]).toMatch(SRT);
-  expect(files()[`Weekly ${day}.txt`]).not.toBe("");
-  // They lie with the organizer, and the meeting's chat may read them.
-  expect(double.graph.itemsIn(double.graph.driveOf(PERSON)).map(({ name }) => name)).toContain(`Weekly ${day}.srt`);
-
-  await stop();
-  const short = await asVideo(sample("standup.flac"));
-  const away = double.graph.addRecording({ organizer: PERSON, chat: MEETING, subject: "While away", content: short });
-  // Microsoft tells of it again and again, until somebody is there.
-  double.graph.meetings.mostDeliveries = 10_000;
-  const telling = double.graph.notify(away);
-  await open();
-  await telling;
-  const missed = await answerTo((post) => double.textOf(post).startsWith("While away"));
-  expect(missed.conversation).toBe(MEETING);
-  expect(answer()).toHaveLength(1);
-});
-
 /** An .mp4 as Teams records meetings: a picture, and the sound in AAC. */
 async function asVideo(path: string): Promise<Buffer> {
   const to = join(await mkdtemp(join(tmpdir(), "earshot-video-")), "meeting.mp4");
@@ -158,15 +95,4 @@ async function asVideo(path: string): Promise<Buffer> {
   const codecs = ["-c:v", "mpeg4", "-c:a", "aac", "-shortest", "-map", "1:v", "-map", "0:a"];
   await promisify(execFile)(ffmpegPath(), ["-v", "error", ...inputs, ...codecs, to]);
   return readFile(to);
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.on("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as { port: number };
-      probe.close(() => resolve(port));
-    });
-  });
 }
