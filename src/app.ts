@@ -1,22 +1,27 @@
 // The composition root: the one place that names concrete parts. Starts them, and stops them in reverse order.
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { createDiscord } from "./adapters/discord/index.ts";
+import { createDiscord, type DiscordOptions } from "./adapters/discord/index.ts";
 import type { ChatBody } from "./adapters/playground/chat-log.ts";
 import { createPlayground } from "./adapters/playground/index.ts";
-import { createSlack } from "./adapters/slack/index.ts";
+import { createSlack, type SlackOptions } from "./adapters/slack/index.ts";
 import { createTeams } from "./adapters/teams/index.ts";
+import type { Environment } from "./config/sources.ts";
 import type { Config } from "./config.ts";
 import { createGateway, discardLeftovers } from "./core/gateway.ts";
 import { keepListening } from "./core/listening.ts";
-import type { Engine, Observe, Platform, PromptTokens } from "./core/ports.ts";
+import type { Engine, Lane, Observe, Platform, PromptTokens, Transcriber } from "./core/ports.ts";
 import type { PlatformName } from "./core/recording.ts";
+import { createRetention } from "./core/retention.ts";
 import { fetchModel } from "./fetch-model.ts";
 import { catalogModels } from "./inference/catalog.ts";
 import { createLocalTranscriber } from "./inference/local-transcriber.ts";
+import { ffmpegPath } from "./inference/media.ts";
 import { demoFolder } from "./inference/models.ts";
+import { createPoolTranscriber, type PoolTranscriber } from "./inference/pool-transcriber.ts";
 import { createPromptTokens } from "./inference/prompt-tokens.ts";
+import { sandboxFor } from "./inference/sandbox.ts";
 import type { Log } from "./log.ts";
 import { revealedApp } from "./platform-checks.ts";
 import { createChatLog } from "./storage/chat-log.ts";
@@ -40,6 +45,8 @@ export interface App {
   readonly fetching: string | undefined;
   /** The folder that holds the database and the recordings. */
   readonly data: string;
+  /** Why it cannot go on; pending as long as it can. */
+  readonly broken: Promise<Error>;
   /** Finishes or gives back what was claimed, within some seconds. */
   stop(): Promise<void>;
 }
@@ -49,29 +56,47 @@ const GRACE_MS = 3000;
 /** A worker that was stopped for longer, such as by a sleeping machine, may find its job taken. */
 const LEASE_MS = 5000;
 const EXPIRE_EVERY_MS = 3_600_000;
+const LOOK_AT_POOL_EVERY_MS = 15_000;
+
+/** Where local counterparts of the platforms are, in tests. */
+export interface Counterparts {
+  readonly slack?: Pick<SlackOptions, "apiUrl" | "fileOrigins" | "postEveryMs">;
+  readonly discord?: Pick<DiscordOptions, "api" | "cdn">;
+}
 
 /** @throws ConfigError, InferenceError, PlatformError: then nothing is left running */
-export async function startApp(config: Config, log: Log): Promise<App> {
+export async function startApp(config: Config, log: Log, counterparts: Counterparts = {}): Promise<App> {
   const stops: (() => unknown)[] = [];
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one();
   };
   try {
-    return { ...(await start(config, log, stops)), stop };
+    return { ...(await start(config, log, counterparts, stops)), stop };
   } catch (error) {
     await stop();
     throw error;
   }
 }
 
-async function start(config: Config, log: Log, stops: (() => unknown)[]): Promise<Omit<App, "stop">> {
+async function start(
+  config: Config,
+  log: Log,
+  counterparts: Counterparts,
+  stops: (() => unknown)[],
+): Promise<Omit<App, "stop">> {
   const { data, limits } = config;
   const now = Date.now;
   const folder = join(data, "recordings");
   const chatFolder = join(data, "playground");
   for (const path of [data, folder, chatFolder]) await mkdir(path, { recursive: true, mode: 0o700 });
+  // What was made by hand, or came with a volume, may be open to others; the data folder itself may be anybody's.
+  for (const path of [folder, chatFolder]) await chmod(path, 0o700);
 
-  const database = openDatabase(databasePath(data), { now });
+  let breakDown = (_: Error) => {};
+  const broken = new Promise<Error>((resolve) => {
+    breakDown = resolve;
+  });
+  const database = openDatabase(databasePath(data), { now, onDamage: (error) => breakDown(error) });
   stops.push(() => database.close());
   const stores = {
     queue: createQueue(database),
@@ -81,7 +106,7 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   };
   const { queue, transcripts } = stores;
 
-  const metrics = createMetrics(queue);
+  const metrics = createMetrics(queue, () => transcriber.members?.() ?? []);
   const tally = createTally(now);
   const observe: Observe = (event) => {
     log.observe(event);
@@ -89,18 +114,16 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     tally.observe(event);
   };
 
-  const transcriber = createLocalTranscriber({
-    device: config.device,
-    threads: config.threads,
-    env: config.env,
-    log: log.warn,
-  });
+  const env = { ...config.env, EARSHOT_SANDBOX: config.sandbox };
+  // What is required is said at the start, not at the first recording.
+  if (config.sandbox === "require") await sandboxFor(ffmpegPath(), env);
+  const transcriber = transcriberOf(config, env, log);
   stops.push(() => transcriber.close());
   let engine = await transcriber.engine(config.model);
   const fetching = new AbortController();
   stops.push(() => fetching.abort());
   const fetch =
-    config.model === "auto"
+    config.model === "auto" && config.pool === undefined
       ? await fetchModel(engine, transcriber, { env: config.env, log, signal: fetching.signal })
       : undefined;
   void fetch?.engine.then(
@@ -109,6 +132,14 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     },
     (error: unknown) => observe({ kind: "unexpected", where: "a fetched model", error }),
   );
+
+  if (config.pool !== undefined) {
+    // Machines come and go.
+    const look = setInterval(async () => {
+      engine = await transcriber.engine(config.model).catch(() => engine);
+    }, LOOK_AT_POOL_EVERY_MS);
+    stops.push(() => clearInterval(look));
+  }
 
   const platforms = new Map<PlatformName, Platform>();
   const platform = (name: PlatformName): Platform => {
@@ -127,11 +158,14 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   const models = [...catalogModels.map((model) => model.name), "demo"];
   if (config.discord) {
     const { token, ...more } = config.discord;
-    const discord = createDiscord({ ...more, token: token.reveal(), models, maxBytes: limits.bytes, observe, now });
+    const own = { ...more, ...counterparts.discord, token: token.reveal() };
+    const discord = createDiscord({ ...own, models, maxBytes: limits.bytes, observe, now });
     platforms.set("discord", discord);
   }
 
-  const slack = config.slack && createSlack({ ...revealed(config.slack), maxBytes: limits.bytes, observe, now });
+  const slack =
+    config.slack &&
+    createSlack({ ...revealed(config.slack), ...counterparts.slack, maxBytes: limits.bytes, observe, now });
   if (slack) platforms.set("slack", slack.platform);
 
   const teams =
@@ -159,7 +193,7 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     cloudPricePerMinute: config.cloudPricePerMinute,
     folder,
     limits,
-    lanes: ["short", "any"],
+    lanes: lanesOf(config),
     leaseMs: LEASE_MS,
     observe,
     now,
@@ -167,10 +201,10 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
   });
 
   await discardLeftovers(folder, queue);
-  const expire = () =>
-    transcripts.expire(now()).catch((error: unknown) => observe({ kind: "unexpected", where: "retention", error }));
-  await expire();
-  const expiry = setInterval(expire, EXPIRE_EVERY_MS);
+  const { lastUsedMs } = database;
+  const retention = createRetention({ transcripts, lastUsedMs, observe, now, steady: () => performance.now() });
+  await retention.look();
+  const expiry = setInterval(retention.look, EXPIRE_EVERY_MS);
   stops.push(() => clearInterval(expiry));
 
   // Platforms are let go last: what the gateway finishes within its grace can still be answered.
@@ -193,7 +227,31 @@ async function start(config: Config, log: Log, stops: (() => unknown)[]): Promis
     observe,
   });
   stops.push(() => server.close());
-  return { url: server.url, platforms: [...platforms.keys()], engine, fetching: fetch?.name, data };
+  return {
+    url: server.url,
+    platforms: [...platforms.keys()],
+    engine,
+    fetching: fetch?.name,
+    data,
+    broken,
+  };
+}
+
+/** The whole difference between this machine and a pool of them. */
+function transcriberOf(
+  { pool, device, threads }: Config,
+  env: Environment,
+  log: Log,
+): Transcriber & Partial<PoolTranscriber> {
+  if (pool === undefined) return createLocalTranscriber({ device, threads, env, log: log.warn });
+  const { nats, replicas, audioBytes } = pool;
+  return createPoolTranscriber({ nats, limits: { replicas, audioBytes }, log: log.warn });
+}
+
+/** Here the engine is one; a pool is kept busy, and a quarter of what it is given is short for certain. */
+function lanesOf({ pool }: Config): readonly Lane[] {
+  if (pool === undefined) return ["short", "any"];
+  return Array.from({ length: pool.parallel }, (_, index) => (index % 4 === 0 ? "short" : "any"));
 }
 
 function revealed({ botToken, appToken, signingSecret }: NonNullable<Config["slack"]>) {

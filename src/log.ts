@@ -1,8 +1,9 @@
 // The gateway's log: one line of JSON for each event, without transcript text, file names or tokens.
 import { pino } from "pino";
 import type { GatewayEvent, Observe } from "./core/ports.ts";
+import type { Secret } from "./core/secret.ts";
 
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "silent"] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export interface Log {
@@ -11,11 +12,26 @@ export interface Log {
   warn(message: string): void;
 }
 
-export function createLog(level: LogLevel, destination: { write(line: string): void }): Log {
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, destination);
+export interface LogOptions {
+  /** Names of recordings, and sentences that quote them, are written too. */
+  readonly names?: boolean;
+  /** What is never to stand in any line, wherever it comes from. */
+  readonly secrets?: readonly Secret[];
+}
+
+export function createLog(
+  level: LogLevel,
+  destination: { write(line: string): void },
+  { names = false, secrets = [] }: LogOptions = {},
+): Log {
+  const clean = {
+    write: (line: string) =>
+      destination.write(secrets.reduce((text, secret) => text.replaceAll(secret.reveal(), "[secret]"), line)),
+  };
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, clean);
   return {
     observe(event) {
-      const { level, message, fields } = lineOf(event);
+      const { level, message, fields } = lineOf(event, names);
       log[level](fields, message);
     },
     info: (message) => log.info(message),
@@ -29,18 +45,21 @@ interface Line {
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
-function lineOf(event: GatewayEvent): Line {
+function lineOf(event: GatewayEvent, names: boolean): Line {
   if (event.kind === "unexpected") {
-    return { level: "error", message: `unexpected in ${event.where}`, fields: errorFields(event.error) };
+    return { level: "error", message: `unexpected in ${event.where}`, fields: errorFields(event.error, names) };
   }
   if (event.kind === "platform_back")
     return { level: "info", message: event.kind, fields: { platform: event.platform } };
   if (event.kind === "platform_away") {
     const { platform, nextTryMs, error } = event;
-    return { level: "warn", message: event.kind, fields: { platform, nextTryMs, ...errorFields(error) } };
+    return { level: "warn", message: event.kind, fields: { platform, nextTryMs, ...errorFields(error, names) } };
   }
   const { id: jobId, attempt, recording } = event.job;
-  const fields = { jobId, platform: recording.place.platform };
+  const fields = {
+    ...{ jobId, platform: recording.place.platform },
+    ...(names ? { name: recording.name } : {}),
+  };
   switch (event.kind) {
     case "job_added":
     case "job_cancelled":
@@ -55,23 +74,31 @@ function lineOf(event: GatewayEvent): Line {
       return {
         level: "warn",
         message: event.kind,
-        fields: { ...fields, attempt, code: event.code, ...errorFields(event.error) },
+        fields: { ...fields, attempt, code: event.code, ...errorFields(event.error, names) },
       };
     case "job_failed":
       return {
         level: "error",
         message: event.kind,
-        fields: { ...fields, attempt, code: event.code, ...errorFields(event.error) },
+        fields: { ...fields, attempt, code: event.code, ...errorFields(event.error, names) },
       };
     default:
       return event satisfies never;
   }
 }
 
-/** The stack only says where; what a message of a UserError quotes may be a file name, so it stays out. */
-function errorFields(error: unknown): Readonly<Record<string, unknown>> {
+/** What a message quotes may be a file name, or a piece of what could not be read, so it stays out. */
+const QUOTING = ["UserError", "SyntaxError", "ZodError"];
+const EXPLAINED = ["UserError", "PlatformError", "InferenceError", "ConfigError"];
+
+function errorFields(error: unknown, names: boolean): Readonly<Record<string, unknown>> {
   if (!(error instanceof Error)) return { error: typeof error };
-  if (error.name === "UserError") return { error: error.name };
-  const isBug = !["PlatformError", "InferenceError", "ConfigError"].includes(error.name);
-  return { error: error.name, reason: error.message, ...(isBug ? { stack: error.stack } : {}) };
+  const { name, message, stack = "" } = error;
+  // The stack begins with the message.
+  const frames = stack.split("\n").filter((line) => /^\s+at /.test(line));
+  return {
+    error: name,
+    ...(names || !QUOTING.includes(name) ? { reason: message } : {}),
+    ...(EXPLAINED.includes(name) ? {} : { stack: frames.join("\n") }),
+  };
 }

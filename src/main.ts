@@ -11,6 +11,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "start the bot, and a page on this machine to try it",
     load: async () => (await import("./cli/start.ts")).start,
   },
+  worker: {
+    summary: "transcribe for a pool of machines",
+    load: async () => (await import("./cli/worker.ts")).worker,
+  },
   transcribe: {
     summary: "turn recordings into text, subtitles or JSON",
     load: async () => (await import("./cli/transcribe.ts")).transcribe,
@@ -27,9 +31,25 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "list, show, retry and cancel what the gateway works on",
     load: async () => (await import("./cli/jobs.ts")).jobs,
   },
+  backup: {
+    summary: "copy the gateway's database while it runs, or check it",
+    load: async () => (await import("./cli/backup.ts")).backup,
+  },
+  restore: {
+    summary: "put a backup in the database's place",
+    load: async () => (await import("./cli/restore.ts")).restore,
+  },
+  audit: {
+    summary: "list who changed settings and who deleted",
+    load: async () => (await import("./cli/audit.ts")).audit,
+  },
   bench: {
     summary: "measure how fast this machine transcribes",
     load: async () => (await import("./cli/bench.ts")).bench,
+  },
+  eval: {
+    summary: "measure how well long recordings are written down",
+    load: async () => (await import("./cli/eval.ts")).evaluate,
   },
 };
 

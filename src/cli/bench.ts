@@ -67,8 +67,8 @@ const HEAD = `Usage: earshot bench [options]
 
 Measures encoder, decoder, prompt, a whole 30 s window, memory and, with the demo
 model, real speech. Engines take turns in each round, so that all see the same
-machine. docs/bench.md says how to read the figures. The gateway and its database
-are measured by: earshot bench gateway
+machine. docs/bench.md says how to read the figures. Long recordings are measured
+by earshot bench long, the gateway and its database by earshot bench gateway.
 
 `;
 
@@ -78,6 +78,7 @@ are measured by: earshot bench gateway
  */
 export async function bench(argv: readonly string[], io: Io): Promise<number> {
   if (argv[0] === "gateway") return (await import("./bench/gateway.ts")).benchGateway(argv.slice(1), io);
+  if (argv[0] === "long") return (await import("./bench/long.ts")).benchLong(argv.slice(1), io);
   const { values: parsed, given, positionals, helpWanted, problems } = parseArguments(argv, OPTIONS);
   if (helpWanted) {
     io.stdout.write(HEAD + formatOptions(OPTIONS));

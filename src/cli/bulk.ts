@@ -3,6 +3,7 @@ import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import type { Transcript } from "../core/transcript.ts";
 import { wordCount } from "../core/word-count.ts";
+import { defined } from "../inference/defined.ts";
 import { type Counts, startDisplay } from "./bulk/display.ts";
 import { type BulkRecording, findRecordings, standsForMany } from "./bulk/inputs.ts";
 import { openSummary, type Summary } from "./bulk/summary.ts";
@@ -217,8 +218,9 @@ async function commonFolder(words: readonly string[]): Promise<string> {
   return resolve(isFolder ? word : ".");
 }
 
-function spoken({ text, language, duration, model, device }: Transcript & { model: string; device: string }) {
-  return { text, language, duration, model, device };
+function spoken(transcript: Transcript & { readonly model: string; readonly device: string }) {
+  const { text, language, duration, model, device, way, guards } = transcript;
+  return { text, language, duration, model, device, ...defined({ way, guards }) };
 }
 
 function sayJson(line: Parameters<typeof jsonLine>[0], { io, values }: Bulk): void {

@@ -3,36 +3,41 @@ import { execFile } from "node:child_process";
 import { constants, existsSync, statSync } from "node:fs";
 import { access, readdir, readFile, statfs } from "node:fs/promises";
 import { totalmem } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { type Config, readConfig } from "../config.ts";
 import { ConfigError } from "../core/errors.ts";
+import { childEnvironment } from "../inference/child-environment.ts";
 import { ffmpegPath, ffprobePath } from "../inference/media.ts";
 import { verifyModel } from "../inference/model-upkeep.ts";
 import { demoFolder, installedModels, memoryNeed, modelsFolder, recommendedModel } from "../inference/models.ts";
+import { onPath, type SandboxKind, sandboxFor } from "../inference/sandbox.ts";
 import type { Device } from "../inference/session.ts";
 import { checkPlatforms } from "../platform-checks.ts";
 import { databasePath } from "../storage/paths.ts";
 import { parseArguments } from "./arguments.ts";
+import { checkPool } from "./doctor-pool.ts";
 import { formatOptions, wrap } from "./help.ts";
 import type { Io } from "./io.ts";
 import { flag } from "./kinds.ts";
+import { NATS_OPTIONS, natsSettings } from "./nats-options.ts";
 
-const HEAD = `Usage: earshot doctor [--json]
+const HEAD = `Usage: earshot doctor [--json] [--nats URL]
 
 Checks what Earshot stands on: Node, ffmpeg, onnxruntime and its devices, the
 models and their checksums, disk and memory, the settings, the database, and
-the chat platforms that are set up.
+the chat platforms that are set up; with --nats, a pool of machines as well.
 
 `;
 
 const OPTIONS = {
+  ...NATS_OPTIONS,
   json: { group: "Options", kind: flag, fallback: false, help: "print the findings as JSON, for programs" },
 };
 
-interface Finding {
+export interface Finding {
   readonly check: string;
   /** "mend": Earshot cannot work so; "note": it works, and could work better. */
   readonly state: "ok" | "note" | "mend";
@@ -57,15 +62,20 @@ export async function doctor(argv: readonly string[], io: Io): Promise<number> {
     await checkNode(),
     await checkProgram("ffmpeg", ffmpegPath()),
     await checkProgram("ffprobe", ffprobePath()),
+    await checkSandbox(io),
     ...devices,
     ...(await checkModels(io, device)),
     await checkFolder("models folder", modelsFolder(io.env), "EARSHOT_MODELS"),
     checkMemory(),
     ...(await checkGateway(io)),
+    ...(await checkPool(natsSettings(values, io.env))),
   ];
   io.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(lines).join(""));
   return findings.some((finding) => finding.state === "mend") ? 1 : 0;
 }
+
+/** For programs that are only asked something. */
+const withoutSecrets = childEnvironment(process.env);
 
 /** As wide as "model large-v3-turbo", and a space. */
 const CHECK_COLUMNS = 21;
@@ -89,7 +99,7 @@ async function checkNode(): Promise<Finding> {
 
 async function checkProgram(name: string, path: string): Promise<Finding> {
   try {
-    const { stdout } = await promisify(execFile)(path, ["-hide_banner", "-version"]);
+    const { stdout } = await promisify(execFile)(path, ["-hide_banner", "-version"], { env: withoutSecrets });
     const version = /version (\S+)/.exec(stdout)?.[1] ?? "unknown version";
     return { check: name, state: "ok", finding: `${version}, ${await locate(path)}` };
   } catch {
@@ -98,18 +108,30 @@ async function checkProgram(name: string, path: string): Promise<Finding> {
   }
 }
 
+const WALLS: Readonly<Record<SandboxKind, string>> = {
+  bubblewrap: "bubblewrap: ffmpeg sees no network and no file but the recording",
+  namespaces: "namespaces: ffmpeg sees no network, and may read what this account may",
+  limits: "none: ffmpeg runs with this account's rights, within limits of time and memory",
+};
+
+/** What stands between ffmpeg, which reads what strangers send, and the machine. */
+async function checkSandbox({ env }: Io): Promise<Finding> {
+  const check = "sandbox";
+  try {
+    const { kind, passedOver } = await sandboxFor(ffmpegPath(), env);
+    const finding = [WALLS[kind], ...passedOver].join("; ");
+    if (kind === "bubblewrap" || process.platform !== "linux") return { check, state: "ok", finding };
+    const install = "install bubblewrap (Debian, Ubuntu: apt-get install bubblewrap) and allow user namespaces";
+    return { check, state: "note", finding, remedy: env["EARSHOT_SANDBOX"] === "off" ? "set it to auto" : install };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { check, state: "mend", finding: error.message };
+  }
+}
+
 /** Where PATH finds a program; execFile searches the same way and does not tell. */
 async function locate(program: string): Promise<string> {
-  if (program !== "ffmpeg" && program !== "ffprobe") return program;
-  for (const folder of (process.env["PATH"] ?? "").split(delimiter)) {
-    const path = join(folder, program);
-    const found = await access(path, constants.X_OK).then(
-      () => true,
-      () => false,
-    );
-    if (found) return path;
-  }
-  return program;
+  return (/[\\/]/.test(program) ? undefined : await onPath(program)) ?? program;
 }
 
 async function checkDevices(): Promise<{ device: Device; findings: Finding[] }> {
@@ -220,8 +242,13 @@ async function checkDatabase(path: string): Promise<Finding> {
   if (!existsSync(path)) return { check, state: "ok", finding: `none yet; the first start makes ${path}` };
   const main = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
   try {
-    await promisify(execFile)(process.execPath, [main, "jobs", "--json", "--limit", "1", "--database", path]);
-    return { check, state: "ok", finding: path };
+    for (const question of [
+      ["jobs", "--json", "--limit", "1"],
+      ["backup", "--check"],
+    ]) {
+      await promisify(execFile)(process.execPath, [main, ...question, "--database", path], { env: withoutSecrets });
+    }
+    return { check, state: "ok", finding: `${path} is whole` };
   } catch (error) {
     const stderr = error instanceof Error && "stderr" in error ? String(error.stderr).trim() : "";
     return {

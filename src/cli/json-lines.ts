@@ -1,6 +1,6 @@
 // The lines of --json-lines: one JSON object each, for programs. Segments have openai/whisper's field names.
 import { InferenceError, UserError } from "../core/errors.ts";
-import type { Segment } from "../core/transcript.ts";
+import type { GuardNote, Segment, Way } from "../core/transcript.ts";
 
 export type JsonLine =
   | { readonly type: "segment"; readonly file: string; readonly segment: Segment }
@@ -14,6 +14,8 @@ export type JsonLine =
       readonly elapsed: number;
       readonly model: string;
       readonly device: string;
+      readonly way?: Way;
+      readonly guards?: readonly GuardNote[];
       /** The files that were written. */
       readonly outputs: readonly string[];
     }

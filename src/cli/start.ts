@@ -1,7 +1,7 @@
 // `earshot start`: the gateway, from the configuration to its stop, and what it says on the terminal.
 import process from "node:process";
-import { type App, startApp } from "../app.ts";
-import { configHelp, readConfig } from "../config.ts";
+import { type App, type Counterparts, startApp } from "../app.ts";
+import { configHelp, readConfig, secretsOf } from "../config.ts";
 import { createLog } from "../log.ts";
 import type { Io } from "./io.ts";
 
@@ -15,26 +15,30 @@ this folder (the same names in camel case), then defaults:
 
 `;
 
-/** @throws ConfigError, InferenceError */
-export async function start(argv: readonly string[], io: Io): Promise<number> {
+/** @param counterparts local ones in the platforms' places, in tests. @throws ConfigError, InferenceError */
+export async function start(argv: readonly string[], io: Io, counterparts?: Counterparts): Promise<number> {
   if (argv.includes("--help") || argv.includes("-h")) {
     io.stdout.write(`${HEAD}${configHelp()}\n`);
     return 0;
   }
   const config = readConfig({ flags: argv, env: io.env, cwd: process.cwd() });
-  const log = createLog(config.logLevel, io.stderr);
-  const app = await startApp(config, log);
+  const log = createLog(config.logLevel, io.stderr, { names: config.logNames, secrets: secretsOf(config) });
+  const app = await startApp(config, log, counterparts);
   io.stdout.write(welcome(app));
-  await stopped(io.signal);
+  const broken = await Promise.race([stopped(io.signal), app.broken]);
+  if (broken !== undefined) {
+    await app.stop().catch(() => undefined);
+    throw broken;
+  }
   io.stdout.write("Stopping: what is short is finished, the rest goes on at the next start …\n");
   await app.stop();
   return 0;
 }
 
-function stopped(signal: AbortSignal): Promise<void> {
+function stopped(signal: AbortSignal): Promise<undefined> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
+    if (signal.aborted) resolve(undefined);
+    else signal.addEventListener("abort", () => resolve(undefined), { once: true });
   });
 }
 

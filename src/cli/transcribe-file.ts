@@ -1,9 +1,11 @@
 // One recording of `earshot transcribe`: segments as they come, then the files and a summary.
 import { setImmediate } from "node:timers/promises";
 import { LANGUAGES } from "../core/languages.ts";
+import { speakerPrefix } from "../core/render/speaker.ts";
 import { formatTimestamp } from "../core/render/timestamp.ts";
 import type { Segment, Transcript } from "../core/transcript.ts";
 import { languageWarning } from "../inference/catalog.ts";
+import { defined } from "../inference/defined.ts";
 import type { Whisper } from "../inference/whisper.ts";
 import type { Io } from "./io.ts";
 import { type JsonLine, jsonLine } from "./json-lines.ts";
@@ -24,7 +26,7 @@ export interface Run {
   note(sentence: string): void;
 }
 
-type Unfinished = Pick<Transcript, "segments" | "language" | "duration"> & {
+type Unfinished = Omit<Transcript, "text"> & {
   /** Seconds up to which everything is in the segments. */
   readonly until: number;
 };
@@ -54,9 +56,13 @@ export async function transcribeFile(file: string, run: Run): Promise<"done" | "
         const warning = languageWarning(whisper.name, values.language ?? language);
         if (warning !== undefined) note(warning);
       },
-      progress(until, duration) {
+      progress(until, duration, work) {
         partial = { ...partial, until, duration };
-        progress.update(until, duration);
+        progress.update(until, duration, work);
+      },
+      checkpoint(checkpoint) {
+        const { way, guards } = "tracks" in checkpoint ? checkpoint.inner : checkpoint;
+        partial = { ...partial, ...defined({ way, guards }) };
       },
     },
   });
@@ -87,34 +93,40 @@ export async function transcribeFile(file: string, run: Run): Promise<"done" | "
     `${file === "-" ? "Standard input" : file}: ${spanText(heard)} of audio in ${spanText(elapsed)}, ` +
       `${speedText(heard, elapsed)}, model ${whisper.name} on ${DEVICE_NAMES[whisper.device]}\n`,
   );
-  const { text, language, duration } = transcript;
+  const { text, language, duration, way, guards } = transcript;
   const { name: model, device } = whisper;
-  writeJsonLine({ type: "done", file, text, language, duration, elapsed, model, device, outputs }, run);
+  const how = defined({ way, guards });
+  writeJsonLine({ type: "done", file, text, language, duration, elapsed, model, device, ...how, outputs }, run);
   return "done";
 }
 
 function segmentLine(file: string, segment: Segment, values: TranscribeValues): string | undefined {
   if (values["json-lines"]) return jsonLine({ type: "segment", file, segment });
   if (!values.verbose || segment.text === "") return undefined;
-  return `[${formatTimestamp(segment.start)} --> ${formatTimestamp(segment.end)}] ${segment.text}`;
+  const times = `[${formatTimestamp(segment.start)} --> ${formatTimestamp(segment.end)}]`;
+  return `${times} ${speakerPrefix(segment)}${segment.text}`;
 }
 
 async function leavePartialFiles(file: string, partial: Unfinished, run: Run): Promise<void> {
   const { io, values } = run;
-  const { segments, language, duration, until } = partial;
+  const { until, ...heard } = partial;
+  const { duration } = heard;
+  // Of several speakers' tracks the first come first: here they are put in order as far as they were heard.
+  const segments = heard.segments.toSorted((a, b) => a.start - b.start);
   if (segments.length === 0) {
     io.stderr.write(`Stopped before anything of ${file} was finished: no file was written.\n`);
     writeJsonLine({ type: "stopped", file, until, outputs: [] }, run);
     return;
   }
   const text = segments.map((segment) => segment.text).join("");
-  const outputs = await writeFiles(file, { text, segments, language, duration }, run);
+  const outputs = await writeFiles(file, { text, ...heard, segments }, run);
   const written = outputs.length > 0 ? ` The text up to there is in ${outputs.join(", ")}.` : "";
   const rest = remainingClips(values.clip_timestamps, until).join(",");
-  io.stderr.write(
-    `Stopped ${file} at ${formatTimestamp(until)} of ${formatTimestamp(duration)}.${written} To go on, give ` +
-      `--clip_timestamps ${rest}${outputs.length > 0 ? " and another --output_dir" : ""}.\n`,
-  );
+  const another = outputs.length > 0 ? " and another --output_dir" : "";
+  const goOn = segments.some(({ speaker }) => speaker !== undefined)
+    ? "Its tracks are heard one after the other: the same command begins anew."
+    : `To go on, give --clip_timestamps ${rest}${another}.`;
+  io.stderr.write(`Stopped ${file} at ${formatTimestamp(until)} of ${formatTimestamp(duration)}.${written} ${goOn}\n`);
   writeJsonLine({ type: "stopped", file, until, outputs }, run);
 }
 

@@ -77,7 +77,7 @@ export async function transcribe(argv: readonly string[], io: Io): Promise<numbe
   const { loadWhisper } = await import("../inference/whisper.ts");
   const load = loadOptions(values, io.env);
   if (values.model === "auto" && (await fetchMissing(load, io)) === "stopped") return 130;
-  const whisper = await loadWhisper(values.model, load);
+  const whisper = await loadWhisper(values.model, { ...load, onNotice: note });
   try {
     whisper.notes.forEach(note);
     if (work !== undefined) return await transcribeMany(work, inThisProcess(whisper, values), bulk);

@@ -5,6 +5,7 @@ export type UserErrorCode =
   | "unreadable"
   | "too_long"
   | "too_large"
+  | "over_quota"
   | "not_found"
   | "not_writable"
   | "prompt_too_long"
@@ -28,12 +29,17 @@ export type PlatformErrorCode =
 export type InferenceErrorCode =
   | "out_of_memory"
   | "child_died"
+  /** The engine ended with several recordings in it: another one may be the cause, and this is no attempt of its own. */
+  | "child_shared"
   | "model_missing"
   | "model_broken"
   | "download_failed"
   | "no_ffmpeg"
   | "no_device"
-  | "disk_full";
+  | "disk_full"
+  /** It ended one machine of the pool after the other. */
+  | "poisoned"
+  | "database_locked";
 
 /** Something the user can mend. The message is a sentence that says what to do next. */
 export class UserError extends Error {
@@ -78,6 +84,11 @@ export class ConfigError extends Error {
   }
 }
 
+/** The gateway stops: what runs is wanted again at its next start. */
+export class Stopping extends Error {
+  override readonly name = "Stopping";
+}
+
 /** What happens next with a job that met an error. */
 export type Disposition =
   | { readonly kind: "retry"; readonly afterMs: number | undefined; readonly isBug: boolean }
@@ -93,7 +104,7 @@ export function dispositionOf(error: unknown): Disposition {
       : { kind: "final", tellsUser: false };
   }
   if (error instanceof InferenceError) {
-    return ["out_of_memory", "child_died", "disk_full"].includes(error.code)
+    return ["out_of_memory", "child_died", "child_shared", "disk_full", "database_locked"].includes(error.code)
       ? { kind: "retry", afterMs: undefined, isBug: false }
       : { kind: "final", tellsUser: false };
   }

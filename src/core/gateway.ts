@@ -1,7 +1,9 @@
 // The core's parts put together: all that lies between what a platform tells and what it is told.
 import { readdir } from "node:fs/promises";
+import { createClockWatch } from "./clock-watch.ts";
 import { createCommands } from "./commands.ts";
 import { createIntake } from "./intake.ts";
+import type { GatewayLimits } from "./limits.ts";
 import { createListener } from "./listener.ts";
 import { createPace } from "./pace.ts";
 import type {
@@ -39,12 +41,16 @@ export interface GatewayParts {
   readonly cloudPricePerMinute: number;
   /** Where recordings lie while they are worked on. */
   readonly folder: string;
-  readonly limits: { readonly bytes: number; readonly durationSeconds: number };
+  readonly limits: GatewayLimits;
   /** One job at a time for each; the short ones never wait behind a long one. */
   readonly lanes: readonly Lane[];
   readonly leaseMs: number;
   readonly observe: Observe;
   readonly now: () => number;
+  /** Milliseconds that only ever grow, whatever is done to the clock. */
+  readonly steady?: () => number;
+  /** How often to look for jobs that have become due. */
+  readonly lookEveryMs?: number;
   /** In [0, 1). */
   readonly random: () => number;
 }
@@ -58,16 +64,18 @@ export interface Gateway {
 }
 
 export function createGateway(parts: GatewayParts): Gateway {
-  const { queue, folder } = parts;
+  const { queue, folder, now, steady = () => performance.now() } = parts;
   const status = createStatusBoard(parts);
+  const clock = createClockWatch(queue, now, steady);
   const running = { ...parts, status, pace: createPace() };
   const worker = createWorker({
     ...parts,
     status,
+    clock,
     run: (job, signal) => runJob(job, running, signal),
     discard: (jobId) => discardMedia(jobId, folder),
   });
-  const intake = createIntake({ ...parts, status, wake: worker.wake });
+  const intake = createIntake({ ...parts, status, clock, wake: worker.wake });
   const press = createPress({ ...parts, intake, status, wake: worker.wake });
   const commands = createCommands({ ...parts, intake });
   return {

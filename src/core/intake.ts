@@ -1,8 +1,10 @@
 // What comes in from a platform -> a decision by the channel's settings and the limits -> a durable job.
+import type { ClockWatch } from "./clock-watch.ts";
 import type { JobRequest } from "./job.ts";
+import { type GatewayLimits, type Limits, limitsOf } from "./limits.ts";
 import * as messages from "./messages.ts";
 import type { Actor, JobQueue, Observe, Reception, SettingsStore } from "./ports.ts";
-import type { Place, Recording } from "./recording.ts";
+import { type Place, type Recording, withPlainName } from "./recording.ts";
 import { cancelAction } from "./run-job.ts";
 import { effectiveSettings, type Settings } from "./settings.ts";
 import type { StatusBoard } from "./status-board.ts";
@@ -20,20 +22,32 @@ export interface IntakeParts {
   readonly queue: JobQueue;
   readonly settings: SettingsStore;
   readonly status: StatusBoard;
-  readonly limits: { readonly bytes: number; readonly durationSeconds: number };
+  readonly limits: GatewayLimits;
+  readonly clock: ClockWatch;
+  readonly now: () => number;
   readonly wake: () => void;
   readonly observe: Observe;
 }
 
-export function createIntake({ queue, settings, status, limits, wake, observe }: IntakeParts): Intake {
-  async function settingsAt(place: Place): Promise<Settings> {
-    return effectiveSettings(await settings.workspace(place), await settings.channel(place));
+export function createIntake(parts: IntakeParts): Intake {
+  const { queue, status, wake, observe, now } = parts;
+
+  async function chosenAt(place: Place): Promise<{ readonly settings: Settings; readonly limits: Limits }> {
+    const [workspace, own] = [await parts.settings.workspace(place), await parts.settings.channel(place)];
+    const limits = limitsOf(workspace, own, parts.limits, place.isDirect);
+    return { settings: effectiveSettings(workspace, own), limits };
   }
 
-  async function add(recording: Recording, request: JobRequest): Promise<Reception> {
+  async function add(recording: Recording, request: JobRequest, limits: Limits): Promise<Reception> {
     const refusal = refusalOf(recording, limits);
-    if (refusal !== undefined) return { kind: "refused", reply: { kind: "words", text: refusal } };
-    const { kind, job } = await queue.add(recording, request);
+    if (refusal !== undefined) return refused(refusal);
+    await parts.clock.look();
+    const added = await queue.addWithin(limits.allowance, recording, request);
+    if (added.kind === "over") {
+      const reason = messages.overQuota(added.over, now(), recording.durationSeconds);
+      return refused(`${recording.name} was not taken. ${reason}`);
+    }
+    const { kind, job } = added;
     if (kind === "added") {
       observe({ kind: "job_added", job });
       wake();
@@ -56,8 +70,9 @@ export function createIntake({ queue, settings, status, limits, wake, observe }:
   }
 
   return {
-    async posted(recording, request = {}) {
-      const chosen = await settingsAt(recording.place);
+    async posted(named, request = {}) {
+      const recording = withPlainName(named);
+      const { settings: chosen, limits } = await chosenAt(recording.place);
       await queue.saw(recording);
       // What is sent to the bot itself is sent to be transcribed.
       const wanted =
@@ -65,14 +80,16 @@ export function createIntake({ queue, settings, status, limits, wake, observe }:
         chosen.auto === "all" ||
         (chosen.auto === "voice" && recording.kind === "voice message");
       if (!wanted) return { kind: "ignored" };
-      return add({ ...recording, place: { ...recording.place, reach: reachIn(recording.place, chosen) } }, request);
+      const place = { ...recording.place, reach: reachIn(recording.place, chosen) };
+      return add({ ...recording, place }, request, limits);
     },
 
-    async ask(recording, request, by, place) {
-      const chosen = await settingsAt(place);
+    async ask(named, request, by, place) {
+      const recording = withPlainName(named);
+      const { settings: chosen, limits } = await chosenAt(place);
       await queue.saw(recording);
       const reach = place.reach === "only_me" ? "only_me" : reachIn(place, chosen);
-      return add({ ...recording, place: { ...place, user: by.user, reach } }, request);
+      return add({ ...recording, place: { ...place, user: by.user, reach } }, request, limits);
     },
 
     async cancel(jobId) {
@@ -93,7 +110,11 @@ function reachIn(place: Place, settings: Settings): Place["reach"] {
   return place.isDirect ? "thread" : settings.reply;
 }
 
-function refusalOf({ name, bytes, durationSeconds }: Recording, limits: IntakeParts["limits"]): string | undefined {
+function refused(text: string): Reception {
+  return { kind: "refused", reply: { kind: "words", text } };
+}
+
+function refusalOf({ name, bytes, durationSeconds }: Recording, limits: Limits): string | undefined {
   if (bytes !== undefined && bytes > limits.bytes) return messages.tooLarge({ name, bytes, limit: limits.bytes });
   if (durationSeconds !== undefined && durationSeconds > limits.durationSeconds) {
     return messages.tooLong({ name, duration: durationSeconds, limit: limits.durationSeconds });

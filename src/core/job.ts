@@ -2,7 +2,7 @@
 
 import type { Recording } from "./recording.ts";
 import type { Format } from "./settings.ts";
-import type { Segment } from "./transcript.ts";
+import type { Segment, Way } from "./transcript.ts";
 
 /** Recordings known to be at most this long go before longer ones. */
 export const SHORT_SECONDS = 120;
@@ -27,8 +27,16 @@ export interface Plan {
   readonly model: string;
   readonly language?: string;
   readonly allowedLanguages?: readonly string[];
+  /** What the channel's recordings are mostly in: short clips lean towards these. */
+  readonly usualLanguages?: readonly string[];
+  /** Detected in each window of 30 s anew. */
+  readonly languagePerWindow?: boolean;
+  /** Whether each track or channel is taken for one speaker; auto: where the sound shows it. */
+  readonly speakerTracks?: "off" | "auto" | "on";
   readonly task: "transcribe" | "translate";
   readonly initialPrompt: string;
+  /** The engine chooses, by its device and the recording, where this is left out. */
+  readonly way?: Way;
 }
 
 /** What was done, each written down before the next step begins. */
@@ -48,6 +56,16 @@ export interface JobSteps {
   readonly isAnswered?: boolean;
   /** Names of the files that were sent. */
   readonly sentFiles?: readonly string[];
+  /** How often the engine has died over it. */
+  readonly deaths?: number;
+  /** It has failed for good, and nobody could be told yet. */
+  readonly verdict?: Verdict;
+}
+
+export interface Verdict {
+  readonly failure: Omit<Failure, "atMs">;
+  /** The same recording may go better another time. */
+  readonly canRetry: boolean;
 }
 
 export interface Lease {

@@ -1,5 +1,7 @@
 // Every sentence about a recording that a person in the chat can read. Short: it is read on a phone.
 import type { PlatformErrorCode } from "./errors.ts";
+import type { Counted, DayLimit, Over } from "./limits.ts";
+import type { WaitingReason } from "./ports.ts";
 
 interface Named {
   readonly name: string;
@@ -26,6 +28,18 @@ export function waiting({ name, durationSeconds, ahead }: Named & { durationSeco
     ahead === 0 ? "it is next" : ahead === 1 ? "one recording is before it" : `${ahead} recordings are before it`;
   return `${named(name, durationSeconds)} is waiting: ${place}.`;
 }
+
+/** For those who wait: that nothing is lost, and nothing need be done. */
+export function waitingInPool({ name, reason }: Named & { reason: WaitingReason }): string {
+  return `${name} is waiting ${WAITING_FOR[reason]}; nothing need be done here.`;
+}
+
+const WAITING_FOR: Readonly<Record<WaitingReason, string>> = {
+  connection: "until the transcribers can be reached again",
+  transcriber: "for a transcriber, of which none is there now",
+  turn: "for a free transcriber",
+  room: "for its turn: the transcribers have very much to do",
+};
 
 export function starting({
   name,
@@ -83,14 +97,46 @@ export function noSpeech({ name, duration }: Named & { duration: number }): stri
   return `No speech found in ${name} (${clock(duration)}).`;
 }
 
-export function tooLong({ name, duration, limit }: Named & { duration: number; limit: number }): string {
-  return `${name} is ${clock(duration)} long and at most ${clock(limit)} is taken here. Send it in parts.`;
+/** @param duration left out where nobody knows how long it goes on */
+export function tooLong({ name, duration, limit }: Named & { duration?: number; limit: number }): string {
+  const most = `at most ${clock(limit)} is taken here. Send it in parts.`;
+  return duration === undefined ? `${name} is too long: ${most}` : `${name} is ${clock(duration)} long and ${most}`;
 }
 
 export function tooLarge({ name, bytes, limit }: Named & { bytes: number; limit: number }): string {
   const megabytes = (value: number) => `${Math.ceil(value / 1024 ** 2)} MB`;
   return `${name} has ${megabytes(bytes)} and at most ${megabytes(limit)} is taken here. Send the sound alone, or parts of it.`;
 }
+
+/** @param seconds length of the recording, where it is known */
+export function overQuota(over: Over, nowMs: number, seconds: number | undefined): string {
+  if (over.kind === "jobs") {
+    const has = over.waiting === 1 ? "One recording of yours is" : `${over.waiting} recordings of yours are`;
+    return `${has} still being worked on, and no more are taken at once. Send it again when one is done.`;
+  }
+  const { limit, usedSeconds, freeAtMs } = over;
+  const length = seconds === undefined ? "" : `, and it has ${clock(seconds)}`;
+  // One that is longer than a whole day's minutes would be refused again tomorrow.
+  const next =
+    seconds === undefined || seconds <= limit.seconds
+      ? `They are free again at midnight UTC, in ${roughly((freeAtMs - nowMs) / 1000)}.`
+      : "Send it in parts, or ask an administrator for more.";
+  return `${dayUsed(limit, usedSeconds)}${length}. ${next}`;
+}
+
+/** "You have 60 min of audio a day, of which 58 min are used" */
+export function dayUsed(limit: DayLimit, usedSeconds: number): string {
+  const share = limit.isShare ? " as one person's share" : "";
+  const used = usedSeconds === 0 ? "none" : `${Math.ceil(usedSeconds / 60)} min`;
+  return `${OWNERS[limit.of]} ${Math.round(limit.seconds / 60)} min of audio a day${share}, of which ${used} are used`;
+}
+
+const OWNERS: Readonly<Record<Counted, string>> = {
+  person: "You have",
+  "person here": "In this channel you have",
+  channel: "This channel has",
+  workspace: "This workspace has",
+};
 
 export function termsLeftOut(terms: readonly string[]): string {
   return `Too many words for the model: it was not told ${terms.join(", ")}. Remove some with /jargon remove.`;

@@ -7,15 +7,18 @@
 //   job                one recording to be transcribed and answered
 //   claim, lease       a worker claims a job and holds it under a lease that it must extend; attempt: one claim's work
 //   lane               which jobs a claim may take: the short ones, or any
-//   plan               how the recording is transcribed: model, language, initial prompt
+//   plan               how the recording is transcribed: model, language, initial prompt, way
 //   initial prompt     text that stands before every window of 30 s, so that the model spells as it does
 //   glossary           the channel's terms, of which the initial prompt is made
 //   window, segment    30 s of audio; a piece of timed text
 //   checkpoint         where a transcription stands between two windows
+//   way                window after window, or several at once
+//   guard              what keeps invented text out of a transcript
 //   reply              what is shown to people: a status, an answer, a failure, or words
 import type { PlatformError } from "./errors.ts";
 import type { Glossary, GlossaryChange } from "./glossary.ts";
 import type { ClaimedJob, Job, JobRequest, JobState, JobSteps, Outcome, Plan } from "./job.ts";
+import type { Allowance, Counted, Over } from "./limits.ts";
 import type { Place, PlatformName, Recording, Scope } from "./recording.ts";
 import type { Reply } from "./reply.ts";
 import type { Settings } from "./settings.ts";
@@ -124,6 +127,18 @@ export type Lane = "short" | "any";
 /** The durable queue. Every call with a claimed job is fenced by the lease token: false means the lease is lost, stop. */
 export interface JobQueue {
   add(recording: Recording, request: JobRequest): Promise<{ readonly kind: "added" | "duplicate"; readonly job: Job }>;
+  /** Adds it when what it announces is still within the day's minutes, which it then takes. */
+  addWithin(
+    allowance: Allowance,
+    recording: Recording,
+    request: JobRequest,
+  ): Promise<
+    { readonly kind: "added" | "duplicate"; readonly job: Job } | { readonly kind: "over"; readonly over: Over }
+  >;
+  /** The real length takes the place of what was announced, once for each job; what it is over when it is too much. */
+  measure(job: ClaimedJob, seconds: number, allowance: Allowance): Promise<Over | undefined>;
+  /** Seconds of audio that were taken today. */
+  usedToday(place: Place): Promise<Readonly<Record<Counted, number>>>;
   /** Short recordings first, with aging, and no channel before all others. A lease that ran out can be claimed again. */
   claim(worker: string, leaseMs: number, lane: Lane): Promise<ClaimedJob | undefined>;
   extend(job: ClaimedJob, leaseMs: number): Promise<boolean>;
@@ -143,6 +158,8 @@ export interface JobQueue {
   retry(jobId: string): Promise<boolean>;
   /** A queued or running job ends; its worker learns of it from the next fenced call. False: it had ended before. */
   cancel(jobId: string): Promise<boolean>;
+  /** The clock was set, forward or back: leases hold as long as before, and nobody waits longer. */
+  shift(byMs: number): Promise<void>;
   /** When the earliest waiting job may be claimed, in ms since 1970; undefined: none waits. */
   nextDueMs(): Promise<number | undefined>;
 
@@ -229,6 +246,8 @@ export interface TranscriptStore {
   /** The newest of a channel. */
   latest(scope: Scope): Promise<StoredTranscript | undefined>;
   search(scope: Scope, words: string, limit: number): Promise<readonly SearchHit[]>;
+  /** Codes of the languages that a fifth or more of the channel's last recordings were in; none from fewer than three. */
+  usualLanguages(scope: Scope): Promise<readonly string[]>;
   stats(scope: Pick<Scope, "platform" | "workspace">, sinceMs: number): Promise<TranscriptStats>;
   /** Deleted for good, the job's segments and recording's file name with it. @returns how many transcripts */
   forget(
@@ -242,7 +261,8 @@ export interface TranscriptStore {
 /** The engine behind one door: a child process here, or a pool of machines. */
 export interface Transcriber {
   /**
-   * @throws UserError no_audio, unreadable, too_long, …; InferenceError out_of_memory, child_died, model_missing;
+   * @throws UserError no_audio, unreadable, too_long, …; InferenceError out_of_memory, child_died, child_shared,
+   *   model_missing;
    *   the signal's reason when aborted
    */
   transcribe(
@@ -261,14 +281,36 @@ export interface TranscriberOptions extends Plan {
   readonly resume?: { readonly checkpoint: unknown; readonly segments: readonly Segment[] };
   /** Recordings of up to a minute or two go before longer ones. */
   readonly isShort: boolean;
+  /** The same each time the same job is run: a pool finds by it what it has finished for an earlier run. */
+  readonly key?: string;
+  /** A longer recording is refused (too_long), whatever its header says of its length. */
+  readonly maxSeconds?: number;
+  /** The time of each word, where the model's graphs can tell it; else segments only. */
+  readonly wordTimes?: boolean;
 }
 
 export interface TranscriberEvents {
-  /** Seconds behind us, and the length of the recording. Also called once before the first window. */
-  progress(seconds: number, duration: number): void;
+  /**
+   * Seconds behind us, and the length of the recording. Also called once before the first window.
+   * @param work seconds that were decoded and that are to be, where these are known: what is silent costs nothing
+   */
+  progress(seconds: number, duration: number, work?: { readonly done: number; readonly total: number }): void;
   /** A window's segments, and where to go on after them. The next window waits for the promise. */
   window(segments: readonly Segment[], checkpoint: unknown): Promise<void>;
+  /** Nothing goes on for now, and why; over with the next progress or window. */
+  waiting?(reason: WaitingReason): void;
 }
+
+/** What a transcription in a pool waits for. */
+export type WaitingReason =
+  /** The pool cannot be reached. */
+  | "connection"
+  /** No machine is there that has the model. */
+  | "transcriber"
+  /** All that have it are busy. */
+  | "turn"
+  /** The pool holds as many recordings as it may. */
+  | "room";
 
 export interface TranscriberResult extends Transcript, Engine {}
 
@@ -277,6 +319,21 @@ export interface Engine {
   readonly model: string;
   readonly device: string;
   readonly notes: readonly string[];
+}
+
+/** A machine of a pool of transcribers, as it last spoke of itself. */
+export interface PoolMember {
+  readonly worker: string;
+  readonly version: string;
+  readonly models: readonly string[];
+  readonly device: string;
+  /** Recordings that it works on. */
+  readonly busy: number;
+  /** Since it was started. */
+  readonly done: number;
+  readonly failed: number;
+  readonly audioSeconds: number;
+  readonly workSeconds: number;
 }
 
 /** Counts and cuts text as the model's own tokenizer does. */

@@ -41,6 +41,20 @@ export interface Recording {
   readonly source: Readonly<Record<string, string>>;
 }
 
+const LONGEST_NAME = 200;
+
+/**
+ * A name comes from other people, and is shown in Earshot's own sentences: in one line, and with nothing in it that turns
+ * the direction of the words around it.
+ */
+export function withPlainName(recording: Recording): Recording {
+  const name = recording.name
+    .replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, " ")
+    .replace(/[\u202a-\u202e\u2066-\u2069]/g, "")
+    .trim();
+  return { ...recording, name: Array.from(name).slice(0, LONGEST_NAME).join("") || "recording" };
+}
+
 /** A key for the settings and glossary of one channel. */
 export function scopeKey({ platform, workspace, channel }: Scope): string {
   return [platform, workspace, channel].join("/");

@@ -2,9 +2,11 @@
 // begins, so that it can be run again from any point.
 import { access, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { UserError } from "./errors.ts";
+import { InferenceError, UserError } from "./errors.ts";
+import { finishedTranscript } from "./finished-transcript.ts";
 import { buildPrompt, type Glossary } from "./glossary.ts";
 import { type ClaimedJob, type JobSteps, type Plan, SHORT_SECONDS } from "./job.ts";
+import { type GatewayLimits, type Limits, limitsAt } from "./limits.ts";
 import * as messages from "./messages.ts";
 import type { Pace } from "./pace.ts";
 import type {
@@ -21,9 +23,10 @@ import type {
 import type { PlatformName } from "./recording.ts";
 import { answerReply } from "./render/answer.ts";
 import { outputFile } from "./render/files.ts";
-import { applyPairs, termsFound } from "./replacement.ts";
+import { termsFound } from "./replacement.ts";
 import { effectiveSettings, type Settings } from "./settings.ts";
 import type { StatusBoard } from "./status-board.ts";
+import { createTimeLeft } from "./time-left.ts";
 import type { Segment } from "./transcript.ts";
 
 export interface RunJobParts {
@@ -40,7 +43,7 @@ export interface RunJobParts {
   readonly pace: Pace;
   /** Where recordings lie while they are worked on. */
   readonly folder: string;
-  readonly limits: { readonly durationSeconds: number };
+  readonly limits: GatewayLimits;
   readonly now: () => number;
 }
 
@@ -57,10 +60,13 @@ export async function runJob(claimed: ClaimedJob, parts: RunJobParts, signal: Ab
 
   let stored = job.steps.isTranscribed ? await parts.transcripts.get(job.id) : undefined;
   if (stored === undefined) {
-    const audioPath = await downloaded(job, parts, signal);
-    stored = await transcribed(job, audioPath, settings, parts, signal);
+    const limits = await limitsAt(job.recording.place, parts.settings, parts.limits);
+    const audioPath = await downloaded(job, limits, parts, signal);
+    stored = await transcribed(job, audioPath, settings, limits, parts, signal);
     await parts.transcripts.save(stored);
     await job.note({ isTranscribed: true, durationSeconds: stored.duration });
+    // However long the answer may take: only a page that plays the recording still needs it.
+    if (!settings.formats.includes("html")) await discardMedia(job.id, parts.folder);
   }
   signal.throwIfAborted();
   await answered(job, stored, settings, parts);
@@ -68,9 +74,10 @@ export async function runJob(claimed: ClaimedJob, parts: RunJobParts, signal: Ab
   return stored;
 }
 
-/** Deletes what was downloaded for a job. */
+/** Deletes what was downloaded for a job, whole or in part. */
 export async function discardMedia(jobId: string, folder: string): Promise<void> {
-  await rm(mediaPath(jobId, folder), { force: true });
+  const path = mediaPath(jobId, folder);
+  for (const file of [path, `${path}.part`]) await rm(file, { force: true });
 }
 
 /** A claimed job whose notes reach the queue first and are fenced by its lease. */
@@ -108,15 +115,34 @@ async function settingsOf({ recording, request }: ClaimedJob, parts: RunJobParts
   };
 }
 
-async function downloaded(job: NotedJob, parts: RunJobParts, signal: AbortSignal): Promise<string> {
+async function downloaded(job: NotedJob, limits: Limits, parts: RunJobParts, signal: AbortSignal): Promise<string> {
   const known = job.steps.mediaPath;
   if (known !== undefined && (await isThere(known))) return known;
   const path = mediaPath(job.id, parts.folder);
   // An attempt that died left a part of it.
-  await rm(path, { force: true });
-  await parts.platform(job.recording.place.platform).download(job.recording, path, signal);
+  await discardMedia(job.id, parts.folder);
+  try {
+    await parts.platform(job.recording.place.platform).download(job.recording, path, signal);
+    const { size: bytes } = await stat(path);
+    const { name } = job.recording;
+    if (bytes > limits.bytes) {
+      throw new UserError("too_large", messages.tooLarge({ name, bytes, limit: limits.bytes }));
+    }
+  } catch (error) {
+    await discardMedia(job.id, parts.folder);
+    throw isDiskFull(error) ? diskFull(parts.folder, error) : error;
+  }
   await job.note({ mediaPath: path });
   return path;
+}
+
+function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && "code" in error && ["ENOSPC", "EDQUOT", "EFBIG"].includes(String(error.code));
+}
+
+function diskFull(folder: string, cause: unknown): InferenceError {
+  const sentence = `The disk is full: a recording found no room in ${folder}. Make room; Earshot then goes on by itself.`;
+  return new InferenceError("disk_full", sentence, { cause });
 }
 
 function mediaPath(jobId: string, folder: string): string {
@@ -134,6 +160,7 @@ async function transcribed(
   job: NotedJob,
   audioPath: string,
   settings: Settings,
+  limits: Limits,
   parts: RunJobParts,
   signal: AbortSignal,
 ): Promise<StoredTranscript> {
@@ -142,28 +169,27 @@ async function transcribed(
   const { plan, leftOut } = await settledPlan(job, settings, glossary, parts);
   const startedAtMs = parts.now();
   let firstSeconds: number | undefined;
+  const timeLeft = createTimeLeft(parts.now);
   const { checkpoint } = job.steps;
-  const tooLong = new AbortController();
+  const refused = new AbortController();
+  let measured: Promise<void> | undefined;
   const result = await transcribeAs(
     recording.name,
     parts.transcriber,
     audioPath,
     {
       ...plan,
+      wordTimes: true,
+      key: job.id,
       isShort: (recording.durationSeconds ?? Number.POSITIVE_INFINITY) <= SHORT_SECONDS,
+      maxSeconds: limits.durationSeconds,
       ...(checkpoint === undefined ? {} : { resume: { checkpoint, segments: job.segments } }),
     },
     {
-      progress(seconds, duration) {
-        if (duration > parts.limits.durationSeconds) {
-          const limit = parts.limits.durationSeconds;
-          tooLong.abort(new UserError("too_long", messages.tooLong({ name: recording.name, duration, limit })));
-        }
+      progress(seconds, duration, work = { done: seconds, total: duration }) {
+        measured ??= measure(job, duration, limits, parts).catch((error: unknown) => refused.abort(error));
         firstSeconds ??= seconds;
-        const heard = seconds - firstSeconds;
-        const elapsed = (parts.now() - startedAtMs) / 1000;
-        const secondsLeft =
-          heard > 0 ? (elapsed / heard) * (duration - seconds) : parts.pace.expect(duration - seconds);
+        const secondsLeft = timeLeft.update(work.done, work.total) ?? parts.pace.expect(duration - seconds);
         const progress = duration > 0 ? Math.min(1, seconds / duration) : 0;
         const text = messages.working({
           name: recording.name,
@@ -174,11 +200,26 @@ async function transcribed(
         parts.status.update(job, { kind: "status", text, progress, actions: [cancelAction(job.id)] });
       },
       window: (segments, next) => job.append(segments, next),
+      waiting(reason) {
+        const text = messages.waitingInPool({ name: recording.name, reason });
+        parts.status.update(job, { kind: "status", text, actions: [cancelAction(job.id)] });
+      },
     },
-    AbortSignal.any([signal, tooLong.signal]),
+    AbortSignal.any([signal, refused.signal]),
   );
+  await measured;
+  refused.signal.throwIfAborted();
   parts.pace.learn(result.duration - (firstSeconds ?? 0), parts.now() - startedAtMs);
-  return stored(job, plan, result, leftOut, glossary, parts);
+  return stored(job, plan, result, leftOut, settings, glossary, parts);
+}
+
+/** Its real length, which only the decoder knows, against what is taken here. @throws UserError too_long, over_quota */
+async function measure(job: NotedJob, duration: number, limits: Limits, parts: RunJobParts): Promise<void> {
+  const { durationSeconds: limit, allowance } = limits;
+  const { name } = job.recording;
+  if (duration > limit) throw new UserError("too_long", messages.tooLong({ name, duration, limit }));
+  const over = await parts.queue.measure(job, duration, allowance);
+  if (over !== undefined) throw new UserError("over_quota", messages.overQuota(over, parts.now(), duration));
 }
 
 async function settledPlan(
@@ -196,6 +237,9 @@ async function settledPlan(
     initialPrompt: text,
     ...(language === undefined || others.length > 0 ? {} : { language }),
     ...(others.length === 0 ? {} : { allowedLanguages: settings.languages }),
+    ...(language === undefined ? { usualLanguages: await parts.transcripts.usualLanguages(job.recording.place) } : {}),
+    ...(settings.mixed && (language === undefined || others.length > 0) ? { languagePerWindow: true } : {}),
+    speakerTracks: settings.tracks,
   };
   await job.note({ plan });
   return { plan, leftOut: leftOut.map((term) => term.text) };
@@ -206,11 +250,13 @@ async function stored(
   plan: Plan,
   result: TranscriberResult,
   leftOut: readonly string[],
+  settings: Settings,
   glossary: Glossary,
   parts: RunJobParts,
 ): Promise<StoredTranscript> {
   const { model, device, notes, ...heard } = result;
-  const transcript = applyPairs(heard, glossary);
+  const { verbatim, chapters } = settings;
+  const transcript = finishedTranscript(heard, { verbatim, chapters, glossary, task: plan.task });
   const used = termsFound(transcript, glossary);
   if (used.length > 0) await parts.glossary.change(job.recording.place, "channel", { kind: "used", terms: used }, "");
   const createdAtMs = parts.now();

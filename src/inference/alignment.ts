@@ -45,7 +45,7 @@ export async function requireAttentions(model: Model): Promise<void> {
 }
 
 /**
- * Adds `words` to the segments of one window, and draws the segments' times in to their words.
+ * Adds `words` to the segments of window `index` of the features, and draws the segments' times in to their words.
  * @param numFrames frames of the window that hold audio
  * @param lastSpeechTimestamp where speech last ended before this window, in seconds of the recording
  */
@@ -53,6 +53,7 @@ export async function addWordTimestamps(
   segments: readonly Draft[],
   model: AlignableModel,
   features: AudioFeatures,
+  index: number,
   numFrames: number,
   timeOffset: number,
   lastSpeechTimestamp: number,
@@ -60,18 +61,18 @@ export async function addWordTimestamps(
 ): Promise<void> {
   if (segments.length === 0) return;
   const tokensPerSegment = segments.map(({ tokens }) => tokens.filter((token) => token < model.tokenizer.eot));
-  const alignment = await findAlignment(model, features, tokensPerSegment.flat(), numFrames, options);
+  const alignment = await findAlignment(model, features, index, tokensPerSegment.flat(), numFrames, options);
   const medianDuration = Math.min(0.7, median(alignment.map(({ start, end }) => end - start).filter((s) => s !== 0)));
   const maxDuration = medianDuration * 2;
   shortenAtSentenceEnds(alignment, maxDuration);
   mergePunctuations(alignment, options.prependPunctuations, options.appendPunctuations);
 
-  let index = 0;
+  let next = 0;
   let lastSpeech = lastSpeechTimestamp;
   segments.forEach((segment, i) => {
     const words: DraftWord[] = [];
-    for (let saved = 0; index < alignment.length && saved < tokensPerSegment[i]!.length; index++) {
-      const timing = alignment[index]!;
+    for (let saved = 0; next < alignment.length && saved < tokensPerSegment[i]!.length; next++) {
+      const timing = alignment[next]!;
       if (timing.word) {
         words.push({
           word: timing.word,
@@ -93,6 +94,7 @@ export async function addWordTimestamps(
 async function findAlignment(
   model: AlignableModel,
   features: AudioFeatures,
+  index: number,
   textTokens: readonly number[],
   numFrames: number,
   options: AlignmentOptions,
@@ -101,7 +103,7 @@ async function findAlignment(
   const { tokenizer, dims, graph } = model;
   const sot = tokenizer.sotSequence(options.language, options.task);
   const tokens = [...sot, tokenizer.noTimestamps, ...textTokens, tokenizer.eot];
-  const { logits, attentions } = await graph.align(features, 0, tokens, model.alignmentHeads);
+  const { logits, attentions } = await graph.align(features, index, tokens, model.alignmentHeads);
 
   const probabilities = textTokens.map((token, i) => {
     const row = logits.at(0, sot.length + i).subarray(0, tokenizer.eot);
@@ -133,7 +135,8 @@ async function findAlignment(
 }
 
 /**
- * The heads' attention over the audio's frames: normalised per frame across the tokens, smoothed, averaged, negated.
+ * The heads' attention over the audio's frames: normalised per frame across the tokens, smoothed, averaged, negated. In
+ * float32 as the reference computes it: where two paths cost nearly the same, the last bits decide between them.
  * @returns costs [nTokens - skipped - 1, nFrames], without the first `skipped` tokens and the last
  */
 function meanOfHeads(
@@ -142,11 +145,11 @@ function meanOfHeads(
   nAudioCtx: number,
   nFrames: number,
   skipped: number,
-): Float64Array {
+): Float32Array {
   const rows = nTokens - skipped - 1;
-  const cost = new Float64Array(rows * nFrames);
+  const cost = new Float32Array(rows * nFrames);
   for (const attention of attentions) {
-    const weights = new Float64Array(nTokens * nFrames);
+    const weights = new Float32Array(nTokens * nFrames);
     for (let token = 0; token < nTokens; token++) {
       // Renormalised over the frames that hold audio: the same as a softmax over these alone.
       let total = 0;
@@ -168,10 +171,10 @@ function meanOfHeads(
     for (let row = 0; row < rows; row++) {
       const start = (row + skipped) * nFrames;
       const smooth = medianFilter(weights.subarray(start, start + nFrames), MEDIAN_FILTER_WIDTH);
-      for (let f = 0; f < nFrames; f++) cost[row * nFrames + f]! -= smooth[f]! / attentions.length;
+      for (let f = 0; f < nFrames; f++) cost[row * nFrames + f]! -= smooth[f]!;
     }
   }
-  return cost;
+  return cost.map((sum) => sum / attentions.length);
 }
 
 /** At the end of a sentence the pause sticks to a word: no word there is longer than twice the median. */

@@ -9,9 +9,12 @@ import { join } from "node:path";
 import { PassThrough, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import ffmpeg from "fluent-ffmpeg";
-import { InferenceError, UserError } from "../core/errors.ts";
+import { UserError } from "../core/errors.ts";
+import { tooLong } from "../core/messages.ts";
+import { DECODE_OPTIONS } from "./accepted-media.ts";
 import { diskFull, isDiskFull } from "./frame-store.ts";
-import { ffmpegPath, INPUT_OPTIONS, inputUrl, type Media, probe, requireFfmpeg, unreadable } from "./media.ts";
+import { ffmpegPath, type Media, probe, requireProgram, stopped, unreadable } from "./media.ts";
+import { endOf } from "./sandbox.ts";
 
 // Ref: openai/whisper audio.py
 export const SAMPLE_RATE = 16_000;
@@ -38,18 +41,27 @@ export interface AudioOptions {
   readonly track?: number | "mix";
   /** Which channel of the track, counted from 0. Default: all of them, mixed down. */
   readonly channel?: number;
+  /** A longer recording is refused, whatever its header says of its length. Default: four days. */
+  readonly maxSeconds?: number;
+  /** What `probe` said of this file a moment ago, so that it need not be asked again. */
+  readonly media?: Media;
   readonly signal?: AbortSignal;
 }
 
 /** What ffmpeg may be ahead of the reader, besides the pipe's own buffer. */
 const BUFFER_BYTES = 1 << 16;
+/** Nobody records for so long: a few hundred bytes can be made to sound for ever. */
+const MOST_SECONDS = 360_000;
+/** The longest wait for the next sample, and for all of them together: a slow machine decodes 50 seconds in one. */
+const STALL_MS = 60_000;
+const patienceMs = (maxSeconds: number) => STALL_MS + maxSeconds * 100;
 
 /**
  * The samples of a recording, equal bit for bit to openai/whisper's `load_audio`, in chunks. ffmpeg waits while nobody
  * reads, and ends when the reader stops or the signal aborts. A damaged recording gives what can be decoded of it.
  * @returns 16 kHz mono float32 samples in [-1, 1)
- * @throws UserError not_found, unreadable, no_audio, bad_option; InferenceError no_ffmpeg, child_died, disk_full;
- *   the signal's reason
+ * @throws UserError not_found, unreadable, no_audio, too_long, bad_option; InferenceError no_ffmpeg, child_died,
+ *   disk_full; ConfigError where walls around ffmpeg are required and there are none; the signal's reason
  */
 export async function* decodeAudio(
   source: AudioSource,
@@ -69,32 +81,44 @@ export async function* decodeAudio(
   }
 }
 
+type Tell = (error: null, abilities: object) => void;
+/** fluent-ffmpeg would start ffmpeg twice more, and outside its walls, to ask for what every ffmpeg can do. */
+const KNOWN_ABILITIES = {
+  availableFormats: (tell: Tell) => tell(null, { s16le: { canMux: true } }),
+  availableEncoders: (tell: Tell) => tell(null, {}),
+};
+
 async function* decodeFile(path: string, name: string, options: AudioOptions): AsyncGenerator<Float32Array, void> {
-  const { signal } = options;
-  const media = await probe(path, signal, name);
+  const { signal, maxSeconds = MOST_SECONDS } = options;
+  const media = options.media ?? (await probe(path, signal, name));
   const selection = selectSound(media, name, options);
-  await requireFfmpeg();
+  const sandbox = await requireProgram(ffmpegPath());
   signal?.throwIfAborted();
 
+  const cpuSeconds = (STALL_MS + patienceMs(maxSeconds)) / 1000;
+  const { file, args, input } = sandbox.launch({ recording: path, cpuSeconds });
   // With `emitClose`, fluent-ffmpeg would kill an ffmpeg that is slow to exit after its last byte was read.
   const output = new PassThrough({ highWaterMark: BUFFER_BYTES, emitClose: false });
-  const command: ffmpeg.FfmpegCommand & { ffmpegProc?: ChildProcess } = ffmpeg(inputUrl(path))
-    .setFfmpegPath(ffmpegPath())
-    .inputOptions(["-hide_banner", "-loglevel", "error", "-nostdin", "-threads", "0", "-vn", "-sn", "-dn"])
-    .inputOptions([...INPUT_OPTIONS])
-    .outputOptions([...selection, "-f", "s16le", "-ac", "1", "-acodec", "pcm_s16le", "-ar", String(SAMPLE_RATE)])
+  const command: ffmpeg.FfmpegCommand & { ffmpegProc?: ChildProcess } = ffmpeg(input)
+    .setFfmpegPath(file)
+    // One by one: what is given as an array is taken apart at spaces.
+    .inputOptions(...args, ...["-hide_banner", "-loglevel", "error", "-nostdin", "-vn", "-sn", "-dn"])
+    .inputOptions(...["-threads", "1", "-filter_threads", "1", "-filter_complex_threads", "1"], ...DECODE_OPTIONS)
+    .outputOptions(...selection, "-f", "s16le", "-ac", "1", "-acodec", "pcm_s16le", "-ar", String(SAMPLE_RATE))
+    .outputOptions("-fs", String((maxSeconds + 1) * SAMPLE_RATE * 2))
     .output(output);
+  Object.assign(command, KNOWN_ABILITIES);
   let child: ChildProcess | undefined;
-  let stopped = false;
+  let isOver = false;
   const stop = () => {
-    stopped = true;
+    isOver = true;
     child?.kill("SIGKILL");
   };
   const exited = new Promise<void>((resolve) => {
     command.on("start", () => {
       child = command.ffmpegProc;
       child?.once("exit", () => resolve());
-      if (stopped) child?.kill("SIGKILL");
+      if (isOver) child?.kill("SIGKILL");
     });
     command.on("error", () => {
       if (child !== undefined) return; // The exit status says more than this event, which may also come before it.
@@ -104,12 +128,18 @@ async function* decodeFile(path: string, name: string, options: AudioOptions): A
   });
 
   let nSamples = 0;
+  let isStuck = false;
+  const giveUp = () => {
+    isStuck = true;
+    stop();
+  };
   signal?.addEventListener("abort", stop, { once: true });
   try {
     command.run();
-    for await (const samples of float32Chunks(output)) {
+    for await (const samples of float32Chunks(impatient(output, patienceMs(maxSeconds), giveUp))) {
       signal?.throwIfAborted();
       nSamples += samples.length;
+      if (nSamples > maxSeconds * SAMPLE_RATE) throw new UserError("too_long", tooLong({ name, limit: maxSeconds }));
       yield samples;
     }
     await exited;
@@ -120,12 +150,31 @@ async function* decodeFile(path: string, name: string, options: AudioOptions): A
     child?.stdout?.destroy();
   }
   signal?.throwIfAborted();
-  if (child === undefined || child.signalCode !== null) {
-    throw new InferenceError("child_died", `ffmpeg was ended (${child?.signalCode ?? "before it began"}): try again.`);
-  }
+  if (isStuck) throw unreadable(name, new Error("ffmpeg fell silent"));
+  const end = child === undefined ? "stopped" : endOf({ exitCode: child.exitCode, signal: child.signalCode });
+  if (end === "stopped") throw stopped("ffmpeg");
+  if (end === "crashed") throw unreadable(name, new Error("ffmpeg crashed"));
   if (nSamples > 0) return;
-  if (child.exitCode !== 0) throw unreadable(name);
+  if (end !== "done") throw unreadable(name);
   throw new UserError("no_audio", `${name} has a sound track with nothing in it: send a recording with sound.`);
+}
+
+/** Gives up on chunks that do not come; the time that the reader takes does not count. */
+async function* impatient(chunks: Readable, patienceMs: number, giveUp: () => void): AsyncGenerator<Buffer, void> {
+  let leftMs = patienceMs;
+  let askedAt = performance.now();
+  let timer = setTimeout(giveUp, Math.min(leftMs, STALL_MS));
+  try {
+    for await (const chunk of chunks) {
+      clearTimeout(timer);
+      leftMs -= performance.now() - askedAt;
+      yield chunk as Buffer;
+      askedAt = performance.now();
+      timer = setTimeout(giveUp, Math.min(leftMs, STALL_MS));
+    }
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** ffmpeg's options for the track and channel that were asked for. */

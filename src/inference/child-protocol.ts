@@ -2,15 +2,15 @@
 import { z } from "zod";
 import { ConfigError, InferenceError, type InferenceErrorCode, UserError, type UserErrorCode } from "../core/errors.ts";
 import type { TranscriberOptions, TranscriberResult } from "../core/ports.ts";
-import type { Segment } from "../core/transcript.ts";
+import type { GuardNote, Segment, Way } from "../core/transcript.ts";
 
 // Infinity and NaN are numbers here: what a model gives is not always finite.
-const float = z.custom<number>((value) => typeof value === "number");
+export const float = z.custom<number>((value) => typeof value === "number");
 const id = z.int().positive();
 
 // Loose: what an engine tells beyond these is passed on.
 const word = z.looseObject({ word: z.string(), start: float, end: float, probability: float });
-const segment: z.ZodType<Segment> = z.looseObject({
+export const segment: z.ZodType<Segment> = z.looseObject({
   id: z.int(),
   seek: z.int(),
   start: float,
@@ -22,25 +22,53 @@ const segment: z.ZodType<Segment> = z.looseObject({
   compressionRatio: float,
   noSpeechProb: float,
   words: z.array(word).exactOptional(),
+  language: z.string().exactOptional(),
+  speaker: z.string().exactOptional(),
+});
+const way = z.enum(["sequential", "batched"]) satisfies z.ZodType<Way>;
+const guard: z.ZodType<GuardNote> = z.object({
+  kind: z.enum([
+    "compression_ratio",
+    "log_probability",
+    "no_speech",
+    "hallucination_silence",
+    "silence",
+    "phantom",
+    "loop",
+    "prompt_leak",
+  ]),
+  start: float,
+  end: float,
+  text: z.string(),
+  action: z.enum(["dropped", "redecoded", "cut"]),
 });
 const engine = { model: z.string(), device: z.string(), notes: z.array(z.string()) };
-const result: z.ZodType<TranscriberResult> = z.looseObject({
+export const result: z.ZodType<TranscriberResult> = z.looseObject({
   ...engine,
   text: z.string(),
   segments: z.array(segment),
   language: z.string(),
   duration: float,
+  way: way.exactOptional(),
+  guards: z.array(guard).exactOptional(),
 });
 
 // All of them, or one would be lost on the way without a word.
-const transcriberOptions = z.object({
+export const transcriberOptions = z.object({
   model: z.string(),
   language: z.string().exactOptional(),
   allowedLanguages: z.array(z.string()).exactOptional(),
+  usualLanguages: z.array(z.string()).exactOptional(),
+  languagePerWindow: z.boolean().exactOptional(),
+  speakerTracks: z.enum(["off", "auto", "on"]).exactOptional(),
   task: z.enum(["transcribe", "translate"]),
   initialPrompt: z.string(),
+  way: way.exactOptional(),
   resume: z.object({ checkpoint: z.unknown(), segments: z.array(segment) }).exactOptional(),
   isShort: z.boolean(),
+  key: z.string().exactOptional(),
+  maxSeconds: z.number().positive().exactOptional(),
+  wordTimes: z.boolean().exactOptional(),
 } satisfies Record<keyof TranscriberOptions, z.ZodType>);
 
 /** From the gateway. */
@@ -53,7 +81,7 @@ export const toChild = z.discriminatedUnion("kind", [
 ]);
 export type ToChild = Frozen<z.output<typeof toChild>>;
 
-const sentError = z.object({
+export const sentError = z.object({
   name: z.enum(["UserError", "InferenceError", "ConfigError", "Error"]),
   code: z.string().exactOptional(),
   message: z.string(),
@@ -62,7 +90,13 @@ export type SentError = z.output<typeof sentError>;
 
 /** From the child. Every message shows that it is alive. */
 export const fromChild = z.discriminatedUnion("kind", [
-  z.object({ kind: z.literal("progress"), id, seconds: float, duration: float }),
+  z.object({
+    kind: z.literal("progress"),
+    id,
+    seconds: float,
+    duration: float,
+    work: z.object({ done: float, total: float }).exactOptional(),
+  }),
   z.object({ kind: z.literal("window"), id, segments: z.array(segment), checkpoint: z.unknown() }),
   z.object({ kind: z.literal("transcript"), id, result }),
   z.object({ kind: z.literal("engine"), id, engine: z.object(engine) }),
@@ -71,7 +105,7 @@ export const fromChild = z.discriminatedUnion("kind", [
 export type FromChild = Frozen<z.output<typeof fromChild>>;
 
 /** Read-only throughout, as the ports have it. */
-type Frozen<T> = T extends readonly (infer Item)[]
+export type Frozen<T> = T extends readonly (infer Item)[]
   ? readonly Frozen<Item>[]
   : T extends object
     ? { readonly [Key in keyof T]: Frozen<T[Key]> }

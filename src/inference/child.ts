@@ -8,6 +8,7 @@ import { createChildModels } from "./child-models.ts";
 import { childSettings, type FromChild, sendable, type ToChild, toChild } from "./child-protocol.ts";
 import { createTurns } from "./child-turns.ts";
 import { defined } from "./defined.ts";
+import type { TracksCheckpoint } from "./tracks.ts";
 import type { Checkpoint } from "./transcribe.ts";
 import { loadWhisper, type Whisper } from "./whisper.ts";
 
@@ -18,7 +19,10 @@ offerToKernel();
 process.on("SIGINT", () => {});
 
 const turns = createTurns();
-const models = createChildModels(settings, loadWhisper);
+const models = createChildModels(settings, (name, options) =>
+  // The parent hands its child's stderr to the operator's log.
+  loadWhisper(name, { ...options, onNotice: (sentence) => process.stderr.write(`${sentence}\n`) }),
+);
 const running = new Map<number, { readonly abort: AbortController; goOn: () => void }>();
 
 function say(message: FromChild): void {
@@ -42,14 +46,27 @@ async function transcribe({ id, path, options }: Extract<ToChild, { readonly kin
     const { resume } = options;
     let segments: Segment[] = [];
     const transcription = model.whisper.transcribe(path, {
-      ...defined({ language: options.language, allowedLanguages: options.allowedLanguages }),
+      ...defined({
+        language: options.language,
+        allowedLanguages: options.allowedLanguages,
+        maxSeconds: options.maxSeconds,
+        usualLanguages: options.usualLanguages,
+        languagePerWindow: options.languagePerWindow,
+        speakerTracks: options.speakerTracks,
+        way: options.way,
+      }),
       task: options.task,
       initialPrompt: options.initialPrompt,
+      wordTimestamps: options.wordTimes === true && (await model.whisper.graph.givesAttentions()),
+      // Nobody in a chat wants words that nobody said.
+      vad: true,
       // Only this engine writes checkpoints, and only it reads them.
-      ...(resume ? { resume: { checkpoint: resume.checkpoint as Checkpoint, segments: resume.segments } } : {}),
+      ...(resume
+        ? { resume: { checkpoint: resume.checkpoint as Checkpoint | TracksCheckpoint, segments: resume.segments } }
+        : {}),
       signal: abort.signal,
       on: {
-        progress: (seconds, duration) => say({ kind: "progress", id, seconds, duration }),
+        progress: (seconds, duration, work) => say({ kind: "progress", id, seconds, duration, work }),
         /** Hands the window over, and waits until it is safe and until it is this recording's turn again. */
         async checkpoint(checkpoint) {
           abort.signal.throwIfAborted();

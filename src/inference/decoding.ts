@@ -3,7 +3,8 @@
 import { deflate } from "pako";
 import { UserError } from "../core/errors.ts";
 import { CHUNK_LENGTH } from "./audio.ts";
-import type { AudioFeatures, Inference, ModelDimensions, WhisperGraph } from "./graph.ts";
+import type { AudioFeatures, GreedyRun, Inference, ModelDimensions, WhisperGraph } from "./graph.ts";
+import { decodeByLogits, probabilityOf } from "./greedy.ts";
 import {
   type LogitFilter,
   logSumExp,
@@ -15,13 +16,7 @@ import {
 } from "./logit-filters.ts";
 import { promptBudget } from "./prompt.ts";
 import { seededRandom } from "./random.ts";
-import {
-  beamSearchDecoder,
-  greedyDecoder,
-  rankByLikelihood,
-  type Sequence,
-  type TokenDecoder,
-} from "./token-decoders.ts";
+import { beamSearchDecoder, greedyDecoder, rankByLikelihood, type Sequence, untilEnd } from "./token-decoders.ts";
 import type { Task, Tokenizer } from "./tokenizer.ts";
 
 /** What decoding needs of a loaded model. */
@@ -81,41 +76,50 @@ export async function decode(
   index: number,
   options: DecodingOptions,
 ): Promise<DecodingResult> {
-  verifyOptions(options);
-  const { tokenizer } = model;
-  const temperature = options.temperature ?? 0;
-  const initialTokens = getInitialTokens(model, options);
-  const filters = getLogitFilters(model, options);
-  const decoder: TokenDecoder = options.beamSize
-    ? beamSearchDecoder(options.beamSize, tokenizer.eot, options.patience)
-    : greedyDecoder(temperature, tokenizer.eot, seededRandom(options.seed ?? 0));
-
-  const inference = model.graph.decode(features, [index]);
-  try {
-    const sampleLen = sampleLenOf(model, initialTokens, options);
-    const { sequences, noSpeechProb } =
-      inference.greedy && temperature === 0 && !options.beamSize
-        ? await greedyInGraph(model, inference.greedy, initialTokens, filters, sampleLen, options)
-        : await mainLoop(model, inference, initialTokens, filters, decoder, sampleLen, options);
-    const candidates = decoder.finalize(sequences);
-    const selected = candidates[rankByLikelihood(candidates, options.lengthPenalty)]!;
-    const text = tokenizer.decode(selected.tokens).trim();
-    return {
-      tokens: selected.tokens,
-      text,
-      avgLogprob: selected.sumLogprob / (selected.tokens.length + 1),
-      noSpeechProb,
-      temperature,
-      compressionRatio: compressionRatio(text),
-    };
-  } finally {
-    inference.release();
-  }
+  const [result] = await decodeBatch(model, features, [index], options);
+  return result!;
 }
 
-interface Decoded {
-  readonly sequences: readonly Sequence[];
-  readonly noSpeechProb: number;
+/**
+ * Decodes several windows with the same prompt and options: greedily all together, so that the weights are read once for
+ * all of them, otherwise one after the other. Each window's result is that of decoding it alone.
+ * @returns one result for each index
+ * @throws UserError bad_option
+ */
+export async function decodeBatch(
+  model: Model,
+  features: AudioFeatures,
+  indices: readonly number[],
+  options: DecodingOptions,
+): Promise<readonly DecodingResult[]> {
+  verifyOptions(options);
+  const isGreedy = !options.temperature && !options.beamSize;
+  const batches = isGreedy && indices.length > 0 ? [indices] : indices.map((index) => [index]);
+  const results: DecodingResult[] = [];
+  for (const batch of batches) {
+    const inference = model.graph.decode(features, batch);
+    try {
+      const decoded = isGreedy
+        ? await decodeGreedily(model, inference, batch.length, options)
+        : [await search(model, inference, options)];
+      results.push(...decoded.map((one) => describe(one, options.temperature ?? 0, model.tokenizer)));
+    } finally {
+      inference.release();
+    }
+  }
+  return results;
+}
+
+function describe({ tokens, sumLogprob, noSpeechProb }: GreedyRun, temperature: number, tokenizer: Tokenizer) {
+  const text = tokenizer.decode(tokens).trim();
+  return {
+    tokens,
+    text,
+    avgLogprob: sumLogprob / (tokens.length + 1),
+    noSpeechProb,
+    temperature,
+    compressionRatio: compressionRatio(text),
+  };
 }
 
 /** The most tokens to sample: what was asked for, or what the context has room for. */
@@ -124,45 +128,51 @@ function sampleLenOf({ dims }: Model, initialTokens: readonly number[], options:
   return Math.max(1, Math.min(wanted, dims.nTextCtx - initialTokens.length + 1));
 }
 
-async function greedyInGraph(
-  { tokenizer, dims }: Model,
-  greedy: NonNullable<Inference["greedy"]>,
-  initialTokens: readonly number[],
-  filters: Filters,
-  sampleLen: number,
-  { signal }: DecodingOptions,
-): Promise<Decoded> {
+async function decodeGreedily(
+  model: Model,
+  inference: Inference,
+  nRows: number,
+  options: DecodingOptions,
+): Promise<readonly GreedyRun[]> {
+  const { tokenizer, dims } = model;
+  const initialTokens = getInitialTokens(model, options);
+  const rows = new Array<number[]>(nRows).fill(initialTokens);
+  const sampleLen = sampleLenOf(model, initialTokens, options);
+  const filters = getLogitFilters(model, options);
+  if (!inference.greedy) {
+    const all = [...filters.fixed, ...filters.onLogits];
+    return decodeByLogits(inference, rows, all, tokenizer, sampleLen, options.signal);
+  }
   const { eot, noSpeech, timestampBegin } = tokenizer;
   const masks = tabulate(filters.fixed, timestampBegin, dims.nVocab);
   const rules = { masks, eot, noSpeech, timestampBegin, timestamps: filters.onLogits.length > 0 };
-  const { tokens, sumLogprob, noSpeechProb } = await greedy(initialTokens, rules, sampleLen, signal);
-  return { sequences: [{ tokens, sumLogprob }], noSpeechProb };
+  const runs = await inference.greedy(rows, rules, sampleLen, options.signal);
+  return runs.map((run) => untilEnd(run, eot));
 }
 
-async function mainLoop(
-  model: Model,
-  inference: Inference,
-  initialTokens: readonly number[],
-  filters: Filters,
-  decoder: TokenDecoder,
-  sampleLen: number,
-  options: DecodingOptions,
-): Promise<Decoded> {
+/** Beam search, or sampling of one sequence or several: the best of the candidates. */
+async function search(model: Model, inference: Inference, options: DecodingOptions): Promise<GreedyRun> {
   const { tokenizer } = model;
+  const initialTokens = getInitialTokens(model, options);
+  const sampleLen = sampleLenOf(model, initialTokens, options);
+  const { fixed, onLogits } = getLogitFilters(model, options);
+  const filters = [...fixed, ...onLogits];
   const nGroup = options.beamSize ?? options.bestOf ?? 1;
+  const decoder = options.beamSize
+    ? beamSearchDecoder(options.beamSize, tokenizer.eot, options.patience)
+    : greedyDecoder(options.temperature ?? 0, tokenizer.eot, seededRandom(options.seed ?? 0));
 
   // The rows of a group begin alike: one row is computed and then shared.
   const first = await inference.logits([initialTokens]);
   const noSpeechProb = probabilityOf(tokenizer.noSpeech, first.at(0, initialTokens.indexOf(tokenizer.sot)));
   if (nGroup > 1) inference.rearrange(new Array<number>(nGroup).fill(0));
   const lastRow = first.at(0, initialTokens.length - 1);
-  const allFilters = [...filters.fixed, ...filters.onLogits];
   let logits = Array.from({ length: nGroup }, (_, row) => (row === 0 ? lastRow : lastRow.slice()));
   let sequences: readonly Sequence[] = logits.map(() => ({ tokens: [], sumLogprob: 0 }));
 
   for (let i = 0; ; ) {
     logits.forEach((row, k) => {
-      for (const filter of allFilters) filter(row, sequences[k]!.tokens);
+      for (const filter of filters) filter(row, sequences[k]!.tokens);
     });
     const step = decoder.update(sequences, logits);
     sequences = step.sequences;
@@ -174,7 +184,8 @@ async function mainLoop(
     const next = await inference.logits(sequences.map((sequence) => [sequence.tokens.at(-1)!]));
     logits = sequences.map((_, row) => next.at(row, 0));
   }
-  return { sequences, noSpeechProb };
+  const candidates = decoder.finalize(sequences);
+  return { ...candidates[rankByLikelihood(candidates, options.lengthPenalty)]!, noSpeechProb };
 }
 
 function verifyOptions(options: DecodingOptions): void {
@@ -232,10 +243,6 @@ function getSuppressTokens(tokenizer: Tokenizer, wanted: readonly number[]): num
   return tokens;
 }
 
-function probabilityOf(token: number | undefined, logits: Float32Array): number {
-  return token === undefined ? Number.NaN : Math.exp(logits[token]! - logSumExp(logits));
-}
-
 /**
  * Length of the text in UTF-8 over its length compressed with zlib: above 2.4 it repeats itself. Node's own zlib is
  * Chromium's, whose lengths differ from the reference's by up to 14%; pako's are the same.
@@ -257,6 +264,17 @@ export async function detectLanguage(
   index: number,
   allowed?: readonly string[],
 ): Promise<Map<string, number>> {
+  const { probabilities } = await languageVote(model, features, index, allowed);
+  return new Map([...probabilities].sort(([, a], [, b]) => b - a));
+}
+
+/** As `detectLanguage`, together with the probability that anybody speaks, which the same token tells. */
+export async function languageVote(
+  model: Model,
+  features: AudioFeatures,
+  index: number,
+  allowed?: readonly string[],
+): Promise<{ readonly probabilities: ReadonlyMap<string, number>; readonly speech: number }> {
   const { tokenizer } = model;
   const languages = [...tokenizer.languages].filter(([code]) => !allowed?.length || allowed.includes(code));
   if (languages.length === 0) {
@@ -272,7 +290,8 @@ export async function detectLanguage(
     const logits = (await inference.logits([[tokenizer.sot]])).at(0, 0);
     const total = logSumExp(Float32Array.from(languages, ([, token]) => logits[token]!));
     const probabilities = languages.map(([code, token]) => [code, Math.exp(logits[token]! - total)] as const);
-    return new Map(probabilities.sort(([, a], [, b]) => b - a));
+    const noSpeech = probabilityOf(tokenizer.noSpeech, logits);
+    return { probabilities: new Map(probabilities), speech: Number.isNaN(noSpeech) ? 1 : 1 - noSpeech };
   } finally {
     inference.release();
   }

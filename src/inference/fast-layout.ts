@@ -1,25 +1,17 @@
 // Runs the fast layout: the audio's keys and values once per window, and logits only where they are read.
 
-import {
-  type Alignment,
-  type AudioFeatures,
-  type GreedyRun,
-  type Inference,
-  type Logits,
-  type ModelDimensions,
-  TOKEN_STATES,
-  type TokenRules,
-  type WhisperGraph,
-} from "./graph.ts";
-import { scoresName, textCacheNames } from "./onnx/fast-layout-writer.ts";
+import type { Alignment, AudioFeatures, Inference, Logits, ModelDimensions, WhisperGraph } from "./graph.ts";
+import { anyToken, runGreedyLoop } from "./greedy-loop.ts";
+import { audioCacheNames, scoresName, textCacheNames } from "./onnx/fast-layout-writer.ts";
 import type { FastLayoutFiles } from "./onnx/optimize.ts";
 import { type GraphSession, openSession, type SessionOptions, Tensor } from "./session.ts";
+import { floats, int64, scalar, takeRows } from "./tensors.ts";
 
 type Cache = Readonly<Record<string, Tensor>>;
 
 interface Features extends AudioFeatures {
   /** Keys and values of the cross-attention, [nAudio, heads, nAudioCtx, headState] each; made at the first use. */
-  audioCache?: Promise<Cache>;
+  audioCache?: Cache;
 }
 
 interface Sessions {
@@ -65,14 +57,22 @@ export async function openFastLayout(
   }
 }
 
+/**
+ * One window after the other: together they take longer (tiny in 8 bits 160 ms a window instead of 137), since what one
+ * layer leaves behind no longer fits the cache, and the 8-bit product would round them all by one scale.
+ */
 async function encode(
   encoder: GraphSession,
   dims: ModelDimensions,
   mel: Float32Array,
   nAudio: number,
 ): Promise<AudioFeatures> {
-  const shape = [nAudio, dims.nMels, mel.length / (nAudio * dims.nMels)];
-  const hidden = (await encoder.run({ mel: new Tensor("float32", mel, shape) }))["audio_features"]!;
+  const frames = mel.length / (nAudio * dims.nMels);
+  const hidden = zeros(nAudio, dims.nAudioCtx, dims.nAudioState);
+  const windows = new Tensor("float32", mel, [nAudio, dims.nMels, frames]);
+  for (let i = 0; i < nAudio; i++) {
+    await encoder.run({ mel: window(windows, i) }, { audio_features: window(hidden, i) });
+  }
   const features: Features = { nAudio, hidden, toFloat32: async () => floats(hidden) };
   return features;
 }
@@ -95,18 +95,23 @@ function startDecoding(
   async function hear(): Promise<Cache> {
     const audios = sharedWindows(windows);
     if (heard?.audios === audios.join()) return heard.cache;
-    const cache = takeRows(await audioCacheOf(sessions, features), audios, features.nAudio);
+    const cache = rowsOfAll(await audioCacheOf(sessions, dims, features), audios, features.nAudio);
     heard = { audios: audios.join(), cache };
     return cache;
   }
 
   async function run(feeds: Record<string, Tensor>, outputs: readonly string[]): Promise<Record<string, Tensor>> {
     const names = textCacheNames(dims);
-    const feed = { ...feeds, ...takeRows(past, sources, rowsOf(past)), ...(await hear()) };
+    const feed = { ...feeds, ...rowsOfAll(past, sources, rowsOf(past)), ...(await hear()) };
     const results = await sessions.decoder.run(feed, [...outputs, ...names.map((name) => `final_${name}`)]);
     past = Object.fromEntries(names.map((name) => [`past_${name}`, results[`final_${name}`]!]));
     sources = windows.map((_, row) => row);
     return results;
+  }
+
+  function rearrange(sourceIndices: readonly number[]): void {
+    sources = sourceIndices.map((source) => sources[source]!);
+    windows = sourceIndices.map((source) => windows[source]!);
   }
 
   return {
@@ -121,42 +126,11 @@ function startDecoding(
       const outputs = await run({ ...feeds, wanted: int64(wanted, [wanted.length]) }, ["final_logits"]);
       return viewLogits(outputs["final_logits"]!, nNew, wanted);
     },
-    async greedy(tokens, rules, sampleLen, signal): Promise<GreedyRun> {
-      const sampled: number[] = [];
-      let sumLogprob = 0;
-      let noSpeechProb = Number.NaN;
-      let feeds: Record<string, Tensor> = {
-        ...choiceFeeds(rules, dims.nVocab),
-        tokens: int64(tokens, [1, tokens.length]),
-        wanted: int64(wantedPositions(tokens, startOfTranscript), [2]),
-      };
-      let turns = FIRST_TURNS;
-      while (sampled.length < sampleLen && sampled.at(-1) !== rules.eot) {
-        signal?.throwIfAborted();
-        const startedAt = performance.now();
-        const outputs = await run({ ...feeds, turns: scalar(Math.min(turns, sampleLen - sampled.length)) }, CHOSEN);
-        const newTokens = Array.from(outputs["sampled_tokens"]!.data as BigInt64Array, Number);
-        for (const logprob of floats(outputs["sampled_logprobs"]!)) sumLogprob += logprob;
-        if (sampled.length === 0 && rules.noSpeech !== undefined) {
-          noSpeechProb = floats(outputs["final_no_speech_prob"]!)[0]!;
-        }
-        sampled.push(...newTokens);
-        const msPerTurn = (performance.now() - startedAt) / newTokens.length;
-        turns = Math.max(MIN_TURNS, Math.min(MAX_TURNS, Math.round(CALL_MS / msPerTurn)));
-        feeds = {
-          ...feeds,
-          tokens: int64([sampled.at(-1)!], [1, 1]),
-          wanted: int64([0], [1]),
-          state: outputs["final_state"]!,
-          last_timestamp: outputs["final_last_timestamp"]!,
-        };
-      }
-      return { tokens: sampled, sumLogprob, noSpeechProb };
+    greedy(rows, rules, sampleLen, signal) {
+      const wanted = wantedPositions(rows[0]!, startOfTranscript);
+      return runGreedyLoop({ run, keep: rearrange }, rows, wanted, rules, sampleLen, signal);
     },
-    rearrange(sourceIndices) {
-      sources = sourceIndices.map((source) => sources[source]!);
-      windows = sourceIndices.map((source) => windows[source]!);
-    },
+    rearrange,
     release() {
       past = {};
       heard = undefined;
@@ -181,7 +155,7 @@ async function align(
     wanted: int64(everywhere, [tokens.length]),
     ...anyToken(1),
     ...emptyPast(dims, 1),
-    ...takeRows(await audioCacheOf(sessions, features), [index], features.nAudio),
+    ...rowsOfAll(await audioCacheOf(sessions, dims, features), [index], features.nAudio),
   };
   const outputs = await sessions.decoder.run(feeds, [
     "final_logits",
@@ -195,49 +169,37 @@ async function align(
   return { logits: viewLogits(outputs["final_logits"]!, tokens.length, everywhere), attentions };
 }
 
-function audioCacheOf(sessions: Sessions, features: Features): Promise<Cache> {
-  features.audioCache ??= sessions.audioCache.run({ audio_features: features.hidden });
+async function audioCacheOf({ audioCache }: Sessions, dims: ModelDimensions, features: Features): Promise<Cache> {
+  if (features.audioCache) return features.audioCache;
+  const { nAudio, hidden } = features;
+  const headState = dims.nTextState / dims.nTextHead;
+  const caches = audioCacheNames(dims).map(
+    (name) => [name, zeros(nAudio, dims.nTextHead, dims.nAudioCtx, headState)] as const,
+  );
+  for (let i = 0; i < nAudio; i++) {
+    const into = Object.fromEntries(caches.map(([name, cache]) => [name, window(cache, i)]));
+    await audioCache.run({ audio_features: window(hidden, i) }, into);
+  }
+  features.audioCache = Object.fromEntries(caches);
   return features.audioCache;
 }
 
-/** Tokens that one call samples, in about `CALL_MS`: between two calls an abort is heard. */
-const FIRST_TURNS = 16;
-const MIN_TURNS = 4;
-const MAX_TURNS = 64;
-const CALL_MS = 300;
-const CHOSEN = ["sampled_tokens", "sampled_logprobs", "final_no_speech_prob", "final_state", "final_last_timestamp"];
+function zeros(...shape: number[]): Tensor {
+  return new Tensor("float32", new Float32Array(shape.reduce((size, n) => size * n, 1)), shape);
+}
+
+/** One row of the first dimension, in place: what is written to it is written to the whole. */
+function window(tensor: Tensor, index: number): Tensor {
+  const [count = 1, ...rest] = tensor.dims;
+  const size = tensor.size / count;
+  return new Tensor("float32", floats(tensor).subarray(index * size, (index + 1) * size), [1, ...rest]);
+}
 
 /** The last position, and that of `startOfTranscript`, first, where it is another. */
 function wantedPositions(tokens: readonly number[], startOfTranscript: number): number[] {
   const last = tokens.length - 1;
   const start = tokens.indexOf(startOfTranscript);
   return start < 0 || start === last ? [last] : [start, last];
-}
-
-function choiceFeeds(rules: TokenRules, nVocab: number): Record<string, Tensor> {
-  const { masks, eot, noSpeech, timestampBegin, timestamps } = rules;
-  return {
-    masks: new Tensor("float32", masks, [masks.length / nVocab, nVocab]),
-    eot: scalar(eot),
-    no_speech: scalar(noSpeech ?? 0),
-    timestamp_begin: int64([timestampBegin], [1]),
-    timestamps: new Tensor("bool", [timestamps], [1]),
-    state: int64([TOKEN_STATES.first], [1]),
-    last_timestamp: int64([timestampBegin - 1], [1, 1]),
-  };
-}
-
-/** For passes whose logits are read outside, while the graph's own choice is not. */
-function anyToken(rows: number): Record<string, Tensor> {
-  return {
-    masks: new Tensor("float32", new Float32Array(1), [1, 1]),
-    eot: scalar(0),
-    no_speech: scalar(0),
-    timestamp_begin: int64([1], [1]),
-    timestamps: new Tensor("bool", [false], [1]),
-    state: int64(new Array<number>(rows).fill(0), [rows]),
-    last_timestamp: int64(new Array<number>(rows).fill(0), [rows, 1]),
-  };
 }
 
 /** exp(x) / sum(exp(x)) of every row of `columns` values. */
@@ -272,20 +234,10 @@ function rowsOf(cache: Cache): number {
   return Object.values(cache)[0]?.dims[0] ?? 0;
 }
 
-/** Rows of the first dimension of every tensor, in the given order; the same tensors when that changes nothing. */
-function takeRows(cache: Cache, rows: readonly number[], count: number): Cache {
+/** Rows of every tensor, in the given order; the same tensors when that changes nothing. */
+function rowsOfAll(cache: Cache, rows: readonly number[], count: number): Cache {
   if (rows.length === count && rows.every((row, i) => row === i)) return cache;
-  return Object.fromEntries(
-    Object.entries(cache).map(([name, tensor]) => {
-      const size = tensor.size / count;
-      const values = floats(tensor);
-      const taken = new Float32Array(rows.length * size);
-      rows.forEach((row, i) => {
-        taken.set(values.subarray(row * size, (row + 1) * size), i * size);
-      });
-      return [name, new Tensor("float32", taken, [rows.length, ...tensor.dims.slice(1)])];
-    }),
-  );
+  return Object.fromEntries(Object.entries(cache).map(([name, tensor]) => [name, takeRows(tensor, rows)]));
 }
 
 function viewLogits(tensor: Tensor, nTokens: number, wanted: readonly number[]): Logits {
@@ -302,16 +254,4 @@ function viewLogits(tensor: Tensor, nTokens: number, wanted: readonly number[]):
       return values.subarray(start, start + nVocab);
     },
   };
-}
-
-function floats(tensor: Tensor): Float32Array {
-  return tensor.data as Float32Array;
-}
-
-function scalar(value: number): Tensor {
-  return new Tensor("int64", BigInt64Array.of(BigInt(value)), []);
-}
-
-function int64(values: readonly number[], shape: readonly number[]): Tensor {
-  return new Tensor("int64", BigInt64Array.from(values, BigInt), shape);
 }

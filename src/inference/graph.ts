@@ -44,12 +44,19 @@ export interface Inference {
   /** Lets row i of the cache continue what row `sourceIndices[i]` was. Also changes the number of rows. */
   rearrange(sourceIndices: readonly number[]): void;
   /**
-   * Samples one row at temperature 0 inside the graph, where it can; otherwise the caller chooses from `logits`.
-   * @param tokens all initial tokens, the cache being empty
+   * Samples every row at temperature 0 inside the graph, where it can; otherwise the caller chooses from `logits`. It
+   * ends the run: nothing is to be asked of it afterwards.
+   * @param rows all initial tokens of each row, equally many, the cache being empty
    * @param sampleLen the most tokens to sample
+   * @returns one run for each row
    * @throws the signal's reason, within a fraction of a second
    */
-  greedy?(tokens: readonly number[], rules: TokenRules, sampleLen: number, signal?: AbortSignal): Promise<GreedyRun>;
+  greedy?(
+    rows: readonly (readonly number[])[],
+    rules: TokenRules,
+    sampleLen: number,
+    signal?: AbortSignal,
+  ): Promise<readonly GreedyRun[]>;
   release(): void;
 }
 

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { InferenceError } from "../core/errors.ts";
 import type { Engine, Transcriber, TranscriberResult } from "../core/ports.ts";
 import { type ChildSettings, type FromChild, received } from "./child-protocol.ts";
+import { createTrials } from "./child-trials.ts";
 import { type InferenceChild, startChild } from "./child-watch.ts";
 import { defined } from "./defined.ts";
 
@@ -27,6 +28,7 @@ const SILENCE_MS = 900_000;
 const ABORT_MS = 5000;
 /** Between a death and the next start, twice as long each time, until something was answered. */
 const RESTART_MS = { first: 250, longest: 30_000 };
+const SHARED = "The engine ended while it had several recordings: each is tried again alone.";
 
 export function createLocalTranscriber(options: LocalTranscriberOptions): Transcriber {
   const { device, threads, idleUnloadMs, env = process.env, silenceMs = SILENCE_MS, abortMs = ABORT_MS } = options;
@@ -36,6 +38,7 @@ export function createLocalTranscriber(options: LocalTranscriberOptions): Transc
     now = () => performance.now(),
   } = options;
   const closing = new AbortController();
+  const trials = createTrials();
   let child: InferenceChild | undefined;
   let lastId = 0;
   let deaths = 0;
@@ -69,8 +72,15 @@ export function createLocalTranscriber(options: LocalTranscriberOptions): Transc
 
   return {
     async transcribe(path, transcriberOptions, on, signal) {
-      const asked = await ready(signal);
-      signal.throwIfAborted();
+      const stay = await trials.admit(path, AbortSignal.any([signal, closing.signal]));
+      let asked: InferenceChild;
+      try {
+        asked = await ready(signal);
+        signal.throwIfAborted();
+      } catch (error) {
+        stay.leave();
+        throw error;
+      }
       const id = ++lastId;
       return new Promise<TranscriberResult>((resolve, reject) => {
         let isOver = false;
@@ -87,23 +97,30 @@ export function createLocalTranscriber(options: LocalTranscriberOptions): Transc
           isOver = true;
           settle();
         };
+        const fail = (error: InferenceError) => {
+          const isCause = stay.died();
+          end(() => reject(isCause ? error : new InferenceError("child_shared", SHARED, { cause: error })));
+        };
         // What the caller cannot do with it, such as keep a window, ends the job for the caller's own reason.
         const attempt = (work: () => unknown) => void (async () => work())().catch(stop);
         const hear = (message: FromChild) => {
           switch (message.kind) {
             case "progress":
-              if (!isOver) attempt(() => on.progress(message.seconds, message.duration));
+              if (!isOver) attempt(() => on.progress(message.seconds, message.duration, message.work));
               return;
             case "window":
               if (isOver) return;
               return attempt(async () => {
                 await on.window(message.segments, message.checkpoint);
+                await stay.pause(signal);
                 asked.tell({ kind: "go_on", id });
               });
             case "transcript":
               deaths = 0;
+              stay.leave();
               return end(() => resolve(message.result));
             case "error":
+              stay.leave();
               return end(() => reject(received(message.error)));
             case "engine":
               return;
@@ -112,10 +129,7 @@ export function createLocalTranscriber(options: LocalTranscriberOptions): Transc
           }
         };
         signal.addEventListener("abort", abort, { once: true });
-        asked.ask(
-          { kind: "transcribe", id, path, options: transcriberOptions },
-          { on: hear, fail: (error) => end(() => reject(error)) },
-        );
+        asked.ask({ kind: "transcribe", id, path, options: transcriberOptions }, { on: hear, fail });
       });
     },
 

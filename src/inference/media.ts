@@ -2,10 +2,12 @@
 
 import { execFile } from "node:child_process";
 import { open, stat } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
 import { InferenceError, UserError } from "../core/errors.ts";
+import { PROBE_OPTIONS } from "./accepted-media.ts";
+import { endOf, type Sandbox, sandboxFor } from "./sandbox.ts";
 
 const run = promisify(execFile);
 
@@ -41,29 +43,16 @@ export function ffprobePath(): string {
   return FFPROBE_PATH || (FFMPEG_PATH ? join(dirname(FFMPEG_PATH), name) : name);
 }
 
-/** ffmpeg must take the path for a local file whatever it looks like ("http://…", "concat:…", "-i"). */
-export const inputUrl = (path: string): string => `file:${resolve(path)}`;
-
-/** Before `-i`: files that name other inputs must not reach the network. */
-export const INPUT_OPTIONS = ["-protocol_whitelist", "file,pipe"] as const;
-
-const started = new Set<string>();
-
-/** @throws InferenceError no_ffmpeg unless ffmpeg starts */
-export async function requireFfmpeg(): Promise<void> {
-  const path = ffmpegPath();
-  if (started.has(path)) return;
-  try {
-    await run(path, ["-hide_banner", "-version"]);
-  } catch (error) {
-    throw noFfmpeg(path, error);
-  }
-  started.add(path);
+/** @throws InferenceError no_ffmpeg unless the program starts; ConfigError where walls are required and there are none */
+export async function requireProgram(path: string): Promise<Sandbox> {
+  const sandbox = await sandboxFor(path);
+  if (!sandbox.starts) throw noFfmpeg(path);
+  return sandbox;
 }
 
-function noFfmpeg(path: string, cause: unknown): InferenceError {
+function noFfmpeg(path: string): InferenceError {
   const remedy = "Install it (on Debian and Ubuntu: apt-get install ffmpeg), or point FFMPEG_PATH at it.";
-  return new InferenceError("no_ffmpeg", `${path} could not be started. ${remedy}`, { cause });
+  return new InferenceError("no_ffmpeg", `${path} could not be started. ${remedy}`);
 }
 
 const probeOutput = z.object({
@@ -79,21 +68,38 @@ const probeOutput = z.object({
       }),
     )
     .default([]),
-  format: z.object({ format_name: z.string().default(""), duration: z.coerce.number().optional() }),
+  format: z.object({ duration: z.coerce.number().optional() }).default({}),
 });
 
 const PROBE_ENTRIES =
-  "format=format_name,duration:stream=codec_type,codec_name,channels,sample_rate:stream_disposition=default:stream_tags=language,title";
+  "format=duration:stream=codec_type,codec_name,channels,sample_rate:stream_disposition=default:stream_tags=language,title";
+
+/** A header is read in a moment; what takes longer was made to. */
+const PROBE_MS = 60_000;
 
 /**
  * @param name how messages call the file, when its path would not tell the user anything
- * @throws UserError not_found, unreadable, no_audio; InferenceError no_ffmpeg; the signal's reason
+ * @throws UserError not_found, unreadable, no_audio; InferenceError no_ffmpeg, child_died; ConfigError; the signal's
+ *   reason
  */
 export async function probe(path: string, signal?: AbortSignal, name = path): Promise<Media> {
   signal?.throwIfAborted();
   await requireFile(path, name);
-  const { streams, format } = await ffprobe(path, name, signal);
-  const tracks = streams
+  return mediaOf(await ffprobe(path, name, signal), name);
+}
+
+/**
+ * What ffprobe has to say of a file, which is as forged as the file.
+ * @throws UserError unreadable, no_audio
+ */
+export function mediaOf(json: string, name: string): Media {
+  let probed: z.infer<typeof probeOutput>;
+  try {
+    probed = probeOutput.parse(JSON.parse(json));
+  } catch (error) {
+    throw unreadable(name, error);
+  }
+  const tracks = probed.streams
     .filter((stream) => stream.codec_type === "audio")
     .map(
       ({ codec_name = "unknown", channels = 0, sample_rate = 0, disposition, tags }, index): Track => ({
@@ -106,26 +112,48 @@ export async function probe(path: string, signal?: AbortSignal, name = path): Pr
         ...(tags?.title !== undefined && { title: tags.title }),
       }),
     );
-  // A picture is a video of one frame to ffmpeg, and text may look like a track of no channels.
-  const isPicture = /_pipe$|^image2$|^tty$/.test(format.format_name);
-  if (isPicture || (tracks.length > 0 && tracks.every((track) => track.channels === 0))) throw unreadable(name);
   if (tracks.length === 0) {
     throw new UserError("no_audio", `${name} has no sound track: send a recording with sound.`);
   }
-  return { tracks, ...(format.duration !== undefined && { durationSeconds: format.duration }) };
+  // A track of no channels is one that ffmpeg cannot decode, or none at all.
+  if (tracks.every((track) => track.channels <= 0)) throw unreadable(name);
+  const { duration } = probed.format;
+  return { tracks, ...(duration !== undefined && duration >= 0 && { durationSeconds: duration }) };
 }
 
-async function ffprobe(path: string, name: string, signal?: AbortSignal): Promise<z.infer<typeof probeOutput>> {
-  const executable = ffprobePath();
-  const args = ["-v", "error", "-of", "json", "-show_entries", PROBE_ENTRIES, ...INPUT_OPTIONS, inputUrl(path)];
+async function ffprobe(path: string, name: string, signal?: AbortSignal): Promise<string> {
+  const sandbox = await requireProgram(ffprobePath());
+  signal?.throwIfAborted();
+  const { file, args, input } = sandbox.launch({ recording: path, cpuSeconds: PROBE_MS / 1000 });
+  const what = ["-v", "error", "-of", "json", "-show_entries", PROBE_ENTRIES, ...PROBE_OPTIONS, input];
   try {
-    const { stdout } = await run(executable, args, { signal, killSignal: "SIGKILL", maxBuffer: 4 << 20 });
-    return probeOutput.parse(JSON.parse(stdout));
+    const limits = { timeout: PROBE_MS, killSignal: "SIGKILL", maxBuffer: 4 << 20 } as const;
+    return (await run(file, [...args, ...what], { signal, ...limits })).stdout;
   } catch (error) {
     signal?.throwIfAborted();
-    const couldNotStart = error instanceof Error && "syscall" in error;
-    throw couldNotStart ? noFfmpeg(executable, error) : unreadable(name, error);
+    if (!(error instanceof Error && "code" in error && "stderr" in error)) throw error;
+    const { killed = false, signal: by } = error as { killed?: boolean; signal?: NodeJS.Signals | null };
+    const ended = endOf({ exitCode: typeof error.code === "number" ? error.code : null, signal: by ?? null });
+    if (!killed && ended === "stopped") throw stopped("ffprobe");
+    const stderr = String(error.stderr);
+    const cause = new Error(`${ended}: ${stderr.trim().slice(-300)}`);
+    throw sandbox.kind !== "limits" && /^bwrap: |Permission denied/m.test(stderr)
+      ? outOfReach(name, cause)
+      : unreadable(name, cause);
   }
+}
+
+/** Somebody else ended it, such as the kernel for want of memory: that says nothing about the recording. */
+export const stopped = (program: string): InferenceError =>
+  new InferenceError("child_died", `${program} was ended from outside: try again.`);
+
+/** We may read it, and whoever we are inside the walls may not: a file of somebody else's, read as root. */
+function outOfReach(name: string, cause: unknown): UserError {
+  return new UserError(
+    "unreadable",
+    `${name} belongs to another account, and ffmpeg runs without rights here: copy it, or make it readable (chmod a+r).`,
+    { cause },
+  );
 }
 
 export const unreadable = (name: string, cause?: unknown): UserError =>

@@ -24,9 +24,10 @@ export interface MelSpectrogram {
    * Past the recording come frames of silence, as the reference appends 30 s of it before its transform.
    * @param size at most 3000
    * @param into used for the result when given: float32 [nMels * 3000]
+   * @param at column of the result from which on it is written, so that a window can be put together from several parts
    * @returns float32 [nMels, 3000]
    */
-  window(seek: number, size: number, into?: Float32Array): Promise<Float32Array>;
+  window(seek: number, size: number, into?: Float32Array, at?: number): Promise<Float32Array>;
   /** Gives the memory and disk space back. */
   close(): Promise<void>;
 }
@@ -95,15 +96,20 @@ export async function logMelSpectrogram(
   const lowest = max - 8;
   const normalised = (logMel: number) => (Math.max(logMel, lowest) + 4) / 4;
 
-  async function window(seek: number, size: number, into = new Float32Array(nMels * N_FRAMES)): Promise<Float32Array> {
-    if (size > N_FRAMES) throw new RangeError(`A window has at most ${N_FRAMES} frames, not ${size}`);
+  async function window(
+    seek: number,
+    size: number,
+    into = new Float32Array(nMels * N_FRAMES),
+    at = 0,
+  ): Promise<Float32Array> {
+    if (at + size > N_FRAMES) throw new RangeError(`A window has at most ${N_FRAMES} frames, not ${at + size}`);
     const held = Math.max(0, Math.min(size, store.length - seek));
     const frames = await store.read(seek, held);
     for (let m = 0; m < nMels; m++) {
       const row = m * N_FRAMES;
-      for (let t = 0; t < held; t++) into[row + t] = normalised(frames[t * nMels + m]!);
-      into.fill(normalised(SILENCE), row + held, row + size);
-      into.fill(0, row + size, row + N_FRAMES);
+      for (let t = 0; t < held; t++) into[row + at + t] = normalised(frames[t * nMels + m]!);
+      into.fill(normalised(SILENCE), row + at + held, row + at + size);
+      into.fill(0, row + at + size, row + N_FRAMES);
     }
     return into;
   }

@@ -33,8 +33,14 @@ export interface GraphSession {
   readonly device: Device;
   readonly inputs: ReadonlyMap<string, ValueShape>;
   readonly outputs: ReadonlyMap<string, ValueShape>;
-  /** @param fetches names of the wanted outputs; all when left out */
-  run(feeds: Record<string, Tensor>, fetches?: readonly string[]): Promise<Record<string, Tensor>>;
+  /**
+   * @param fetches names of the wanted outputs, all when left out; or tensors of the right shape that they are written
+   * into, which saves a copy
+   */
+  run(
+    feeds: Record<string, Tensor>,
+    fetches?: readonly string[] | Readonly<Record<string, Tensor>>,
+  ): Promise<Record<string, Tensor>>;
   close(): Promise<void>;
 }
 
@@ -62,7 +68,7 @@ export async function openSession(graph: string | Uint8Array, options: SessionOp
     async run(feeds, fetches) {
       const startedAt = performance.now();
       try {
-        const outputs = await (fetches ? session.run(feeds, [...fetches]) : session.run(feeds));
+        const outputs = await (fetches ? session.run(feeds, fetches) : session.run(feeds));
         return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, withBits(tensor as Tensor)]));
       } catch (cause) {
         throw describeFailure("the model", cause);

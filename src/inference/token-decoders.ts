@@ -102,7 +102,8 @@ export function rankByLikelihood(candidates: readonly Sequence[], lengthPenalty:
   return scores.indexOf(Math.max(...scores));
 }
 
-function untilEnd(sequence: Sequence, eot: number): Sequence {
+/** Without the end token and what follows it. */
+export function untilEnd<T extends Sequence>(sequence: T, eot: number): T {
   const end = sequence.tokens.indexOf(eot);
   return end < 0 ? sequence : { ...sequence, tokens: sequence.tokens.slice(0, end) };
 }

@@ -1,28 +1,35 @@
-// A whole recording, window by window, into segments of text. Ref: openai/whisper transcribe.py.
+// A whole recording into segments of text. Ref: openai/whisper transcribe.py.
 
+import process from "node:process";
 import type { Readable } from "node:stream";
 import { UserError } from "../core/errors.ts";
-import type { Segment, Transcript } from "../core/transcript.ts";
-import { type AlignableModel, addWordTimestamps, requireAttentions } from "./alignment.ts";
-import { type AudioOptions, decodeAudio, FRAMES_PER_SECOND, N_FRAMES } from "./audio.ts";
-import { type DecodingOptions, type DecodingResult, detectLanguage } from "./decoding.ts";
+import type { GuardNote, Segment, Transcript, Way } from "../core/transcript.ts";
+import { type AlignableModel, requireAttentions } from "./alignment.ts";
+import { type AudioOptions, decodeAudio, FRAMES_PER_SECOND, SAMPLE_RATE } from "./audio.ts";
+import { batchSize } from "./batch-size.ts";
+import { batched } from "./batched.ts";
+import type { DecodingOptions } from "./decoding.ts";
 import { defined } from "./defined.ts";
-import { decodeWithFallback, type FallbackOptions, isSilence } from "./fallback.ts";
-import type { AudioFeatures } from "./graph.ts";
-import { endOf, skipHallucinations } from "./hallucination.ts";
+import type { FallbackOptions } from "./fallback.ts";
+import { evidenceOf } from "./guards.ts";
+import { heardTime, intersection, spansOf } from "./heard-time.ts";
+import { type Hearing, reach, tellProgress } from "./hearing.ts";
+import { createLanguageChoice, type LanguageOptions, mainLanguage } from "./language.ts";
 import { logMelSpectrogram, type MelSpectrogram } from "./mel.ts";
-import { encodeInitialPrompt, windowPrompt } from "./prompt.ts";
-import { type Draft, splitSegments, type Window } from "./segments.ts";
+import { encodeInitialPrompt } from "./prompt.ts";
+import { sequential } from "./sequential.ts";
+import type { Device } from "./session.ts";
+import type { Span } from "./speech-regions.ts";
+import { openVoiceDetector, overhear } from "./vad.ts";
 
 /** With openai/whisper's meaning and defaults, but for `carryInitialPrompt`. */
 export interface TranscribeOptions
   extends Omit<DecodingOptions, "language" | "temperature" | "prompt" | "seed" | "signal">,
     Omit<AudioOptions, "signal">,
+    LanguageOptions,
     FallbackOptions {
-  /** Detected from the first window when left out. */
+  /** Detected when left out: see language.ts. */
   readonly language?: string;
-  /** Codes among which the language is detected; all by default. */
-  readonly allowedLanguages?: readonly string[];
   readonly conditionOnPreviousText?: boolean;
   /** Names and terms as they are to be spelled; at most 223 tokens. */
   readonly initialPrompt?: string;
@@ -37,6 +44,15 @@ export interface TranscribeOptions
   readonly hallucinationSilenceThreshold?: number;
   /** Goes on after `checkpoint` as if there had been no break. */
   readonly resume?: { readonly checkpoint: Checkpoint; readonly segments: readonly Segment[] };
+  /**
+   * Hears only where somebody speaks, by Silero's model, and judges by it what was written. False by default: then it is
+   * openai/whisper's algorithm and nothing else.
+   */
+  readonly vad?: boolean;
+  /** "auto" by default: by the device and how much is spoken. Several windows at once need `vad`, to be cut in silence. */
+  readonly way?: Way | "auto";
+  /** Windows that are decoded together; as many as the device gains from when left out. */
+  readonly batchSize?: number;
   readonly signal?: AbortSignal;
   readonly on?: TranscribeEvents;
 }
@@ -44,8 +60,11 @@ export interface TranscribeOptions
 export interface TranscribeEvents {
   /** @param probability undefined when the language was given */
   language?(code: string, probability: number | undefined): void;
-  /** Seconds of the recording behind us, and its length; for the first time before the first window. */
-  progress?(seconds: number, duration: number): void;
+  /**
+   * Seconds of the recording behind us, and its length; for the first time before the first window.
+   * @param work seconds of it that are decoded, and that are to be: what is silent costs nothing
+   */
+  progress?(seconds: number, duration: number, work: Work): void;
   /**
    * A window is done and its segments were yielded. Kept with them, it is all that `resume` needs. The next window waits
    * for the promise, where one is given back.
@@ -53,98 +72,94 @@ export interface TranscribeEvents {
   checkpoint?(checkpoint: Checkpoint): unknown;
 }
 
+export interface Work {
+  readonly done: number;
+  readonly total: number;
+}
+
 /** Where the loop stands between two windows. Plain JSON. */
 export interface Checkpoint {
   /** Frame from which the next window begins. */
   readonly seek: number;
-  readonly language: string;
+  /** Left out while none was detected. */
+  readonly language?: string;
+  /** Sequential when left out. */
+  readonly way?: Way;
+  /** Windows in a batch: others might round differently. */
+  readonly batchSize?: number;
   /** Tokens of text before the last prompt reset, if there was one. */
   readonly promptResetSince?: number;
   readonly lastSpeechTimestamp: number;
+  /** What the guards have done so far. */
+  readonly guards?: readonly GuardNote[];
 }
 
 /** A path, a stream of any container ffmpeg reads, or samples at 16 kHz in [-1, 1]. */
 export type Source = string | Readable | Float32Array;
 
-const PREPEND_PUNCTUATIONS = "\"'“¿([{-";
-const APPEND_PUNCTUATIONS = "\"'.。,，!！?？:：”)]}、";
-/** A window decoded hotter than this does not prompt the next. */
-const PROMPT_RESET_TEMPERATURE = 0.5;
+/** From this much speech on, several windows at once are quicker. */
+const BATCHED_FROM_SECONDS = 60;
+
+/** A model, and what it runs on, which decides between the two ways. */
+export interface TranscribingModel extends AlignableModel {
+  readonly device?: Device;
+}
 
 /**
  * Yields segments as they are finished; the generator's return value is the whole transcript (see `collect`).
  * @throws UserError, InferenceError; the signal's reason when aborted
  */
 export async function* transcribe(
-  model: AlignableModel,
+  model: TranscribingModel,
   source: Source,
   options: TranscribeOptions = {},
 ): AsyncGenerator<Segment, Transcript, void> {
-  const { signal, resume, on = {} } = options;
+  const { resume, on = {} } = options;
+  if (options.way === "batched" && !options.vad) {
+    throw new UserError(
+      "bad_option",
+      "Windows that are decoded together are cut in silence: switch voice activity detection on, or choose the sequential way.",
+    );
+  }
   if (options.wordTimestamps) await requireAttentions(model);
   const initial = encodeInitialPrompt(model.tokenizer, options.initialPrompt ?? "", model.dims.nTextCtx);
-  const prompt = { initial, carry: options.carryInitialPrompt ?? true, nTextCtx: model.dims.nTextCtx };
-  const samples = source instanceof Float32Array ? once(source) : decodeAudio(source, audioOptions(options));
-  const mel = await logMelSpectrogram(samples, model.dims.nMels, signal ? { signal } : {});
+  const { mel, spoken } = await listen(source, model.dims.nMels, options);
   try {
-    const segments: Segment[] = resume ? [...resume.segments] : [];
-    const history = segments.flatMap((segment) => segment.tokens);
-    let resetSince = resume?.checkpoint.promptResetSince;
-    let lastSpeechTimestamp = resume?.checkpoint.lastSpeechTimestamp ?? 0;
-    let language = knownLanguage(model, options.language ?? resume?.checkpoint.language);
-    if (language !== undefined) on.language?.(language, undefined);
+    const { heard, clips, speech } = whatIsHeard(mel.contentFrames, options.clipTimestamps ?? [], spoken);
+    const seek = resume?.checkpoint.seek ?? 0;
+    const known = knownLanguage(model, options.language ?? resume?.checkpoint.language);
+    const hearing: Hearing = {
+      model,
+      options,
+      prompt: { initial, carry: options.carryInitialPrompt ?? true, nTextCtx: model.dims.nTextCtx },
+      mel,
+      heard,
+      clips,
+      speech,
+      from: speech === undefined ? seek : heard.heard(seek),
+      segments: resume ? [...resume.segments] : [],
+      guards: [...(resume?.checkpoint.guards ?? [])],
+      language: known,
+      languages: createLanguageChoice(
+        model,
+        { frames: heard.frames, window: (from, size) => heard.window(mel, from, size) },
+        options.language === undefined ? options : {},
+        known,
+      ),
+    };
+    if (hearing.language !== undefined) on.language?.(hearing.language, undefined);
+    tellProgress(hearing, Math.max(hearing.from, clips[0]?.start ?? 0));
 
-    const firstSeek = Math.max(resume?.checkpoint.seek ?? 0, (options.clipTimestamps?.[0] ?? 0) * FRAMES_PER_SECOND);
-    on.progress?.(Math.min(firstSeek, mel.contentFrames) / FRAMES_PER_SECOND, mel.durationSeconds);
-    for (const clip of clips(options.clipTimestamps ?? [], mel.contentFrames)) {
-      let seek = Math.max(clip.start, resume?.checkpoint.seek ?? 0);
-      while (seek < clip.end) {
-        signal?.throwIfAborted();
-        const window = { seek, size: Math.min(N_FRAMES, mel.contentFrames - seek, clip.end - seek) };
-        const features = await model.graph.encode(await mel.window(window.seek, window.size), 1);
-        if (language === undefined) {
-          // The reference encodes the first 30 s once more, padded with silence; this saves a voice note half its time.
-          const [[code, probability] = ["en", 1]] = await detectLanguage(model, features, 0, options.allowedLanguages);
-          language = code;
-          on.language?.(code, probability);
-        }
+    const way = resume?.checkpoint.way ?? wayFor(model, heard.frames, options);
+    const isSilent = speech !== undefined && heard.frames === 0;
+    if (isSilent) await reach(hearing, Number.POSITIVE_INFINITY, { lastSpeechTimestamp: 0 });
+    else if (way === "sequential") yield* sequential(hearing);
+    else yield* batched(hearing, resume?.checkpoint.batchSize ?? options.batchSize ?? batchSizeFor(model));
 
-        const decoding = { ...decodingOptions(options), language, prompt: windowPrompt(prompt, history, resetSince) };
-        const result = await decodeWithFallback(model, features, { ...decoding, seed: seek }, options);
-        if (isSilence(result, options)) seek += window.size;
-        else {
-          const found = await findSegments(
-            model,
-            mel,
-            features,
-            window,
-            result,
-            language,
-            lastSpeechTimestamp,
-            options,
-          );
-          seek = found.nextSeek;
-          lastSpeechTimestamp = found.lastSpeechTimestamp;
-          for (const draft of found.segments) {
-            const segment = finish(draft, segments.length, window, result);
-            segments.push(segment);
-            history.push(...segment.tokens);
-            yield segment;
-          }
-          const hot = result.temperature > PROMPT_RESET_TEMPERATURE;
-          if (!found.again && (hot || options.conditionOnPreviousText === false)) resetSince = history.length;
-        }
-        on.progress?.(Math.min(seek, mel.contentFrames) / FRAMES_PER_SECOND, mel.durationSeconds);
-        await on.checkpoint?.({
-          seek,
-          language,
-          lastSpeechTimestamp,
-          ...(resetSince === undefined ? {} : { promptResetSince: resetSince }),
-        });
-      }
-    }
-    const text = model.tokenizer.decode(history);
-    return { text, segments, language: language ?? "en", duration: mel.durationSeconds };
+    const { segments, guards, language = "en" } = hearing;
+    const text = model.tokenizer.decode(segments.flatMap(({ tokens }) => tokens));
+    const how = { ...(speech === undefined ? {} : { way }), ...(guards.length === 0 ? {} : { guards }) };
+    return { text, segments, language: mainLanguage(segments) ?? language, duration: mel.durationSeconds, ...how };
   } finally {
     await mel.close();
   }
@@ -158,79 +173,64 @@ export async function collect(transcription: AsyncGenerator<Segment, Transcript,
   }
 }
 
-interface FoundSegments {
-  readonly segments: readonly Draft[];
-  readonly nextSeek: number;
-  readonly lastSpeechTimestamp: number;
-  /** The window is heard again from a later start, so it does not count as decoded. */
-  readonly again: boolean;
-}
-
-async function findSegments(
-  model: AlignableModel,
-  mel: MelSpectrogram,
-  features: AudioFeatures,
-  window: Window,
-  result: DecodingResult,
-  language: string,
-  lastSpeechTimestamp: number,
+/** Reads the recording once: its spectrogram and, with voice activity detection, where somebody speaks. */
+async function listen(
+  source: Source,
+  nMels: number,
   options: TranscribeOptions,
-): Promise<FoundSegments> {
-  const { segments, nextSeek, singleTimestampEnding } = splitSegments(result, window, model.tokenizer);
-  if (!options.wordTimestamps) return { segments, nextSeek, lastSpeechTimestamp, again: false };
-
-  const timeOffset = window.seek / FRAMES_PER_SECOND;
-  await addWordTimestamps(segments, model, features, window.size, timeOffset, lastSpeechTimestamp, {
-    language,
-    task: options.task ?? "transcribe",
-    prependPunctuations: options.prependPunctuations ?? PREPEND_PUNCTUATIONS,
-    appendPunctuations: options.appendPunctuations ?? APPEND_PUNCTUATIONS,
-  });
-  const lastWordEnd = endOf(segments);
-  const drawnIn = !singleTimestampEnding && lastWordEnd !== undefined && lastWordEnd > timeOffset;
-  const seek = drawnIn ? Math.round(lastWordEnd * FRAMES_PER_SECOND) : nextSeek;
-  const threshold = options.hallucinationSilenceThreshold;
-  if (threshold === undefined) {
-    return { segments, nextSeek: seek, lastSpeechTimestamp: lastWordEnd ?? lastSpeechTimestamp, again: false };
+): Promise<{ readonly mel: MelSpectrogram; readonly spoken: readonly Span[] | undefined }> {
+  const { signal } = options;
+  const samples = source instanceof Float32Array ? inParts(source) : decodeAudio(source, audioOptions(options));
+  if (!options.vad) return { mel: await logMelSpectrogram(samples, nMels, defined({ signal })), spoken: undefined };
+  const detector = await openVoiceDetector();
+  try {
+    const overheard = overhear(samples, detector);
+    const mel = await logMelSpectrogram(overheard.samples, nMels, defined({ signal }));
+    return { mel, spoken: overheard.regions() };
+  } finally {
+    await detector.close();
   }
-  const kept = skipHallucinations(
-    segments,
-    window,
-    seek,
-    singleTimestampEnding,
-    threshold,
-    lastSpeechTimestamp,
-    mel.contentFrames,
-  );
+}
+
+function whatIsHeard(
+  contentFrames: number,
+  clipTimestamps: readonly number[],
+  spoken: readonly Span[] | undefined,
+): Pick<Hearing, "heard" | "clips" | "speech"> {
+  const clips = clipsOf(clipTimestamps, contentFrames);
+  if (spoken === undefined) {
+    return { heard: heardTime([{ start: 0, end: contentFrames }]), clips, speech: undefined };
+  }
+  const apart = merged(clips);
+  const inClips = intersection(spoken, apart);
+  const heard = heardTime(spansOf(inClips, apart));
+  const regions = inClips.map(({ start, end }) => ({ start: heard.heard(start), end: heard.heard(end) }));
+  const pauses = inClips.map(({ end }, i) => (inClips[i + 1]?.start ?? contentFrames) - end);
   return {
-    segments: kept.segments,
-    nextSeek: kept.nextSeek,
-    lastSpeechTimestamp: endOf(kept.segments) ?? lastSpeechTimestamp,
-    again: kept.skippedLeadingSilence,
+    heard,
+    clips: [{ start: 0, end: heard.frames }],
+    speech: { regions, pauses, ...evidenceOf(regions) },
   };
 }
 
-/** A segment that is instantaneous or empty keeps its place but has no text. */
-function finish(draft: Draft, id: number, window: Window, result: DecodingResult): Segment {
-  const empty = draft.start === draft.end || draft.text.trim() === "";
-  const { temperature, avgLogprob, compressionRatio, noSpeechProb } = result;
-  return {
-    id,
-    seek: window.seek,
-    start: draft.start,
-    end: draft.end,
-    text: empty ? "" : draft.text,
-    tokens: empty ? [] : draft.tokens,
-    temperature,
-    avgLogprob,
-    compressionRatio,
-    noSpeechProb,
-    ...(empty || draft.words ? { words: empty ? [] : draft.words! } : {}),
-  };
+/** @param frames that are heard */
+export function wayFor(
+  model: Pick<TranscribingModel, "device">,
+  frames: number,
+  { vad, way = "auto" }: Pick<TranscribeOptions, "vad" | "way">,
+): Way {
+  if (way !== "auto") return way;
+  return vad && !isCpu(model) && frames > BATCHED_FROM_SECONDS * FRAMES_PER_SECOND ? "batched" : "sequential";
 }
 
-/** Pairs of start and end frame. */
-function clips(timestamps: readonly number[], contentFrames: number): { start: number; end: number }[] {
+function batchSizeFor({ dims, device = "cpu" }: TranscribingModel): number {
+  return batchSize(dims, device, process.availableMemory());
+}
+
+const isCpu = ({ device = "cpu" }: Pick<TranscribingModel, "device">) => device === "cpu";
+
+/** Frames from start to end. */
+function clipsOf(timestamps: readonly number[], contentFrames: number): Span[] {
   const points = timestamps.map((seconds) => Math.round(seconds * FRAMES_PER_SECOND));
   if (points.length === 0) points.push(0);
   if (points.length % 2 === 1) points.push(contentFrames);
@@ -238,6 +238,17 @@ function clips(timestamps: readonly number[], contentFrames: number): { start: n
     start: points[2 * i]!,
     end: Math.min(points[2 * i + 1]!, contentFrames),
   }));
+}
+
+/** In order, and apart from each other. */
+function merged(clips: readonly Span[]): Span[] {
+  const apart: { start: number; end: number }[] = [];
+  for (const { start, end } of clips.toSorted((a, b) => a.start - b.start)) {
+    const last = apart.at(-1);
+    if (last !== undefined && start <= last.end) last.end = Math.max(last.end, end);
+    else if (start < end) apart.push({ start, end });
+  }
+  return apart;
 }
 
 /** @throws UserError unsupported_language */
@@ -251,29 +262,12 @@ function knownLanguage(model: AlignableModel, language: string | undefined): str
   );
 }
 
-function decodingOptions(options: TranscribeOptions): Omit<DecodingOptions, "language"> {
-  const { task, sampleLen, bestOf, beamSize, patience, lengthPenalty, prefix, suppressTokens } = options;
-  const { suppressBlank, withoutTimestamps, maxInitialTimestamp, signal } = options;
-  return defined({
-    task,
-    sampleLen,
-    bestOf,
-    beamSize,
-    patience,
-    lengthPenalty,
-    prefix,
-    suppressTokens,
-    suppressBlank,
-    withoutTimestamps,
-    maxInitialTimestamp,
-    signal,
-  });
+function audioOptions({ track, channel, media, maxSeconds, signal }: TranscribeOptions): AudioOptions {
+  return defined({ track, channel, media, maxSeconds, signal });
 }
 
-function audioOptions({ track, channel, signal }: TranscribeOptions): AudioOptions {
-  return defined({ track, channel, signal });
-}
-
-async function* once(samples: Float32Array): AsyncGenerator<Float32Array> {
-  yield samples;
+/** Ten seconds at a time, so that an abort is noticed between. */
+async function* inParts(samples: Float32Array): AsyncGenerator<Float32Array> {
+  const size = 10 * SAMPLE_RATE;
+  for (let at = 0; at === 0 || at < samples.length; at += size) yield samples.subarray(at, at + size);
 }

@@ -12,7 +12,8 @@ import type { Precision } from "./model-files.ts";
 import { type Environment, type ModelFolder, resolveModel } from "./models.ts";
 import { DEVICES, type Device, type DeviceChoice, listDevices } from "./session.ts";
 import { loadTokenizer } from "./tokenizer.ts";
-import { type Source, type TranscribeOptions, transcribe } from "./transcribe.ts";
+import { type TracksOptions, transcribeTracks } from "./tracks.ts";
+import type { Source } from "./transcribe.ts";
 
 export interface LoadOptions {
   /** "auto" tries CUDA, WebGPU, DirectML, CoreML and CPU in turn. */
@@ -23,6 +24,8 @@ export interface LoadOptions {
   readonly threads?: number;
   /** Where EARSHOT_MODELS and XDG_DATA_HOME are read from; the process's own by default. */
   readonly env?: Environment;
+  /** Told what takes time for once while loading, and what could not be used: sentences for the operator. */
+  onNotice?(sentence: string): void;
 }
 
 export interface Whisper extends AlignableModel {
@@ -34,7 +37,7 @@ export interface Whisper extends AlignableModel {
   readonly notes: readonly string[];
   readonly isMultilingual: boolean;
   /** Segments as they are finished; the return value is the transcript. See `transcribe`. */
-  transcribe(source: Source, options?: TranscribeOptions): AsyncGenerator<Segment, Transcript, void>;
+  transcribe(source: Source, options?: TracksOptions): AsyncGenerator<Segment, Transcript, void>;
   close(): Promise<void>;
 }
 
@@ -80,10 +83,9 @@ async function loadOn(
 ): Promise<Whisper> {
   const config = await readModelConfig(folder.path);
   const tokenizer = await loadTokenizer(join(folder.path, "tokenizer.json"), config.isMultilingual);
-  const graph = await openGraph(folder.path, config.dims, tokenizer.sot, options.precision, {
-    device,
-    threads: options.threads ?? 0,
-  });
+  const session = { device, threads: options.threads ?? 0 };
+  const notice = (sentence: string) => options.onNotice?.(sentence);
+  const graph = await openGraph(folder.path, config.dims, tokenizer.sot, options.precision, session, notice);
   const whisper: Whisper = {
     name: folder.name,
     device,
@@ -94,7 +96,7 @@ async function loadOn(
     tokenizer,
     graph,
     alignmentHeads: config.alignmentHeads,
-    transcribe: (source, transcribeOptions) => transcribe(whisper, source, transcribeOptions),
+    transcribe: (source, transcribeOptions) => transcribeTracks(whisper, source, transcribeOptions),
     close: () => graph.close(),
   };
   return whisper;

@@ -6,17 +6,19 @@ import type { Segment } from "../core/transcript.ts";
 import type { Database } from "./database.ts";
 import { claimOrder, lengthOf } from "./fairness.ts";
 import { type JobRow, jobOf } from "./job-rows.ts";
+import { createUsage } from "./usage.ts";
 
 /** Ended jobs stay listed for 30 days. */
 const KEPT_MS = 30 * 24 * 3600 * 1000;
 /** Deleted with each job that ends, so that nothing ever waits for a great cleaning. */
 const DELETED_AT_ONCE = 20;
 
-type Claims = Pick<JobQueue, "claim" | "extend" | "note" | "append" | "settle">;
+type Claims = Pick<JobQueue, "claim" | "extend" | "note" | "append" | "measure" | "settle">;
 
 /** A lease that ran out still holds as long as nobody else has claimed the job. */
 export function createClaims(database: Database): Claims {
   const { now } = database;
+  const usage = createUsage(database);
   // An ordered walk that stops at the first job; left to itself SQLite reads all that are due and sorts them.
   const next = (index: string, condition: string) =>
     database.prepare<{ now: number }, JobRow>(
@@ -109,9 +111,20 @@ export function createClaims(database: Database): Claims {
       });
     },
 
+    async measure(job, seconds, allowance) {
+      return database.write(() => {
+        if (held.get(job.id, job.lease.token) === undefined || usage.isMeasured(job.id)) return undefined;
+        const over = usage.over(job.recording.place, seconds, allowance, job.id);
+        if (over === undefined) usage.measure(job.id, job.recording.place, seconds);
+        return over;
+      });
+    },
+
     async settle(job, outcome) {
       return fenced(job, (row) => {
         settled.run({ id: job.id, ...columnsOf(outcome, row, now()) });
+        // What gave no text takes no minutes.
+        if (outcome.kind === "failed" && !isTranscribed(row)) usage.release(job.id);
         if (outcome.kind !== "done") return;
         deleteSegments.run(job.id);
         const { mediaPath: _, plan: __, ...kept }: JobSteps = JSON.parse(row.steps);
@@ -142,6 +155,10 @@ function columnsOf(outcome: Outcome, row: JobRow, nowMs: number): Record<string,
     default:
       return outcome satisfies never;
   }
+}
+
+function isTranscribed({ steps }: JobRow): boolean {
+  return (JSON.parse(steps) as JobSteps).isTranscribed === true;
 }
 
 function failureOf({ failure }: { readonly failure: Omit<Failure, "atMs"> }, atMs: number): string {

@@ -1,18 +1,23 @@
 // Opens the SQLite database: its folder, its migrations, and one gateway at a time.
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { chmodSync, closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname } from "node:path";
 import process from "node:process";
 import Sqlite from "better-sqlite3";
 import { ConfigError } from "../core/errors.ts";
 import { explained } from "./sqlite-errors.ts";
+import { JOBS_AHEAD, SHIFT_BACK } from "./time-shift.ts";
 
 // Plain SQL is not copied by tsc: from src/storage and from dist/storage alike this leads to the same folder.
 const MIGRATIONS = new URL("../../src/storage/migrations/", import.meta.url);
-const BUSY_TIMEOUT_MS = 5_000;
+/** The process stands still while it waits, and with it every chat connection. */
+const BUSY_TIMEOUT_MS = 1_000;
+const TRUNCATE_AGAIN_MS = 10_000;
 
 export interface Database {
   readonly path: string;
   readonly now: () => number;
+  /** When something was last written down before it was opened; undefined: it is new, or this is a visitor. */
+  readonly lastUsedMs: number | undefined;
   prepare<Parameters extends unknown[] | object, Row = unknown>(source: string): Sqlite.Statement<Parameters, Row>;
   /** All of it or nothing, with the database's write lock from the beginning. @throws InferenceError disk_full */
   write<T>(work: () => T): T;
@@ -27,6 +32,8 @@ export interface DatabaseOptions {
   readonly now?: () => number;
   /** A visitor reads and changes beside the gateway: it makes nothing and migrates nothing. */
   readonly as?: "gateway" | "visitor";
+  /** Told, besides the error itself, when the file proves to be damaged. */
+  readonly onDamage?: (error: ConfigError) => void;
 }
 
 /**
@@ -35,7 +42,8 @@ export interface DatabaseOptions {
  *
  * @throws ConfigError in use by another gateway, newer than this Earshot, damaged, no permission; InferenceError disk_full
  */
-export function openDatabase(path: string, { now = Date.now, as = "gateway" }: DatabaseOptions = {}): Database {
+export function openDatabase(path: string, options: DatabaseOptions = {}): Database {
+  const { now = Date.now, as = "gateway", onDamage } = options;
   return explained(path, () => {
     if (as === "visitor" && !existsSync(path)) {
       throw new ConfigError([`There is no database at ${path}. The first "earshot start" makes it; or name another.`]);
@@ -43,11 +51,13 @@ export function openDatabase(path: string, { now = Date.now, as = "gateway" }: D
     if (as === "gateway") makeFile(path);
     const lock = as === "gateway" ? lockFor(path) : undefined;
     let sqlite: Sqlite.Database | undefined;
+    let lastUsedMs: number | undefined;
     try {
       sqlite = connect(path, { timeout: BUSY_TIMEOUT_MS, fileMustExist: true });
       prepareConnection(sqlite);
       if (as === "gateway") {
         migrate(sqlite, path);
+        lastUsedMs = lastUsed(sqlite);
         takeOver(sqlite, now());
       } else requireVersion(sqlite, path);
     } catch (error) {
@@ -55,7 +65,7 @@ export function openDatabase(path: string, { now = Date.now, as = "gateway" }: D
       lock?.close();
       throw error;
     }
-    return wrap(sqlite, path, now, lock);
+    return wrap({ sqlite, path, now, lock, onDamage, lastUsedMs });
   });
 }
 
@@ -66,21 +76,26 @@ export function openDatabase(path: string, { now = Date.now, as = "gateway" }: D
  */
 const connections = new Map<Sqlite.Database, Map<string, Sqlite.Statement>>();
 
-function connect(path: string, options: Sqlite.Options): Sqlite.Database {
+export function connect(path: string, options: Sqlite.Options): Sqlite.Database {
   const sqlite = new Sqlite(path, options);
   connections.set(sqlite, new Map());
   return sqlite;
 }
 
-function statement(sqlite: Sqlite.Database, source: string): Sqlite.Statement {
+export function statement(sqlite: Sqlite.Database, source: string): Sqlite.Statement {
   const prepared = connections.get(sqlite);
   const known = prepared?.get(source) ?? sqlite.prepare(source);
   prepared?.set(source, known);
   return known;
 }
 
-function makeFile(path: string): void {
+export function makeFile(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  // One that was copied back by hand may be open to others.
+  for (const file of [path, `${path}-wal`, `${path}-shm`].filter((one) => existsSync(one))) {
+    const { mode } = statSync(file);
+    if ((mode & 0o077) !== 0) chmodSync(file, mode & 0o700);
+  }
   // SQLite gives its log and its index beside the database the same mode. A file that is there is not opened: closing it
   // would take this process's own locks from it.
   for (const file of [path, lockPath(path)].filter((one) => !existsSync(one))) closeSync(openSync(file, "a", 0o600));
@@ -91,7 +106,7 @@ function lockPath(path: string): string {
 }
 
 /** An exclusive transaction on an empty database beside the real one, which stays open to `earshot jobs`. */
-function lockFor(path: string): Sqlite.Database {
+export function lockFor(path: string): Sqlite.Database {
   const lock = connect(lockPath(path), { timeout: 0 });
   try {
     lock.exec("BEGIN EXCLUSIVE");
@@ -178,26 +193,67 @@ function refuseNewer(version: number, ours: number, path: string): void {
   ]);
 }
 
-/** With the lock in hand, whoever held a lease is dead. */
+/** With the lock in hand, whoever held a lease is dead; and no job can have been added later than now. */
 function takeOver(sqlite: Sqlite.Database, nowMs: number): void {
   sqlite
     .transaction(() => {
+      const { ahead } = statement(sqlite, JOBS_AHEAD).get({ nowMs }) as { ahead: number | null };
+      if (ahead !== null && ahead > 0) statement(sqlite, SHIFT_BACK).run({ byMs: -ahead, nowMs });
       statement(sqlite, "UPDATE jobs SET lease_until = min(lease_until, ?) WHERE state = 'running'").run(nowMs);
       statement(sqlite, "INSERT OR REPLACE INTO gateway (only, pid, since) VALUES (1, ?, ?)").run(process.pid, nowMs);
     })
     .immediate();
 }
 
-function wrap(sqlite: Sqlite.Database, path: string, now: () => number, lock: Sqlite.Database | undefined): Database {
+function lastUsed(sqlite: Sqlite.Database): number | undefined {
+  const { at } = statement(
+    sqlite,
+    `SELECT max(at) AS at FROM (SELECT since AS at FROM gateway
+       UNION ALL SELECT * FROM (SELECT added_at FROM jobs ORDER BY number DESC LIMIT 1)
+       UNION ALL SELECT * FROM (SELECT at FROM audit ORDER BY number DESC LIMIT 1))`,
+  ).get() as { at: number | null };
+  return at ?? undefined;
+}
+
+interface Opened {
+  readonly sqlite: Sqlite.Database;
+  readonly path: string;
+  readonly now: () => number;
+  readonly lock: Sqlite.Database | undefined;
+  readonly onDamage: DatabaseOptions["onDamage"];
+  readonly lastUsedMs: number | undefined;
+}
+
+function wrap({ sqlite, path, now, lock, onDamage, lastUsedMs }: Opened): Database {
+  const run = <T>(work: () => T): T => explained(path, work, onDamage);
+  let again: NodeJS.Timeout | undefined;
+
+  /** While somebody else reads, such as a backup, the log cannot be cut; it is tried again until it is. */
+  function truncateLog(): void {
+    clearTimeout(again);
+    const { busy } = statement(sqlite, "PRAGMA wal_checkpoint(TRUNCATE)").get() as { busy: number };
+    if (busy === 0) return;
+    again = setTimeout(() => {
+      try {
+        truncateLog();
+      } catch {
+        // Whatever it is, the next write meets it too and says so.
+      }
+    }, TRUNCATE_AGAIN_MS);
+    again.unref();
+  }
+
   return {
     path,
     now,
+    lastUsedMs,
     prepare: <Parameters extends unknown[] | object, Row>(source: string) =>
       statement(sqlite, source) as Sqlite.Statement<Parameters, Row>,
-    write: (work) => explained(path, () => (sqlite.inTransaction ? work() : sqlite.transaction(work).immediate())),
-    read: (work) => explained(path, () => (sqlite.inTransaction ? work() : sqlite.transaction(work).deferred())),
-    truncateLog: () => explained(path, () => void statement(sqlite, "PRAGMA wal_checkpoint(TRUNCATE)").get()),
+    write: (work) => run(() => (sqlite.inTransaction ? work() : sqlite.transaction(work).immediate())),
+    read: (work) => run(() => (sqlite.inTransaction ? work() : sqlite.transaction(work).deferred())),
+    truncateLog: () => run(truncateLog),
     close() {
+      clearTimeout(again);
       sqlite.close();
       lock?.close();
     },

@@ -1,5 +1,6 @@
 // The durable job queue: adding, looking, and what people do with jobs. Claimed work is in storage/claims.ts.
 import { randomBytes } from "node:crypto";
+import { rmSync } from "node:fs";
 import type { Job, JobRequest, JobState } from "../core/job.ts";
 import type { JobQueue } from "../core/ports.ts";
 import type { Recording, Scope } from "../core/recording.ts";
@@ -7,6 +8,8 @@ import { createClaims } from "./claims.ts";
 import type { Database } from "./database.ts";
 import { claimOrder, lengthOf, nextTurn } from "./fairness.ts";
 import { type JobRow, jobOf, requestKey, scopeOf } from "./job-rows.ts";
+import { createTimeShift } from "./time-shift.ts";
+import { createUsage } from "./usage.ts";
 
 /** Recordings kept for each channel, so that there is a latest one when the latest is deleted. */
 const SEEN_PER_CHANNEL = 10;
@@ -18,6 +21,7 @@ const SEEN_PER_CHANNEL = 10;
  */
 export function createQueue(database: Database): JobQueue {
   const { now } = database;
+  const usage = createUsage(database);
   const sameJob = database.prepare<[string, string], JobRow>(
     "SELECT * FROM jobs WHERE recording_key = ? AND request_key = ? AND state IN ('queued', 'running', 'done')",
   );
@@ -59,7 +63,8 @@ export function createQueue(database: Database): JobQueue {
     "SELECT state, count(*) AS jobs FROM jobs GROUP BY state",
   );
   const requeue = database.prepare<[number, string]>(
-    `UPDATE jobs SET state = 'queued', attempt = 0, due_at = ?, ended_at = NULL, failure = NULL
+    `UPDATE jobs SET state = 'queued', attempt = 0, due_at = ?, ended_at = NULL, failure = NULL,
+       steps = json_remove(steps, '$.verdict', '$.deaths')
      WHERE id = ? AND state IN ('failed', 'cancelled')`,
   );
   const cancelled = database.prepare<[number, string]>(
@@ -120,6 +125,15 @@ export function createQueue(database: Database): JobQueue {
     return id;
   }
 
+  function add(recording: Recording, request: JobRequest) {
+    const same = sameJob.get(recording.key, requestKey(request));
+    if (same !== undefined) return { kind: "duplicate" as const, job: jobOf(same) };
+    const id = insertJob(recording, request);
+    usage.announce(id, recording.place, recording.durationSeconds ?? 0);
+    see(recording);
+    return { kind: "added" as const, job: required(id) };
+  }
+
   function required(id: string): Job {
     const row = byId.get(id);
     if (row === undefined) throw new Error(`job ${id} is gone within its own transaction`);
@@ -128,15 +142,22 @@ export function createQueue(database: Database): JobQueue {
 
   return {
     ...createClaims(database),
+    ...createTimeShift(database),
 
     async add(recording, request) {
+      return database.write(() => add(recording, request));
+    },
+
+    async addWithin(allowance, recording, request) {
       return database.write(() => {
-        const same = sameJob.get(recording.key, requestKey(request));
-        if (same !== undefined) return { kind: "duplicate" as const, job: jobOf(same) };
-        const id = insertJob(recording, request);
-        see(recording);
-        return { kind: "added" as const, job: required(id) };
+        const isNew = sameJob.get(recording.key, requestKey(request)) === undefined;
+        const over = isNew ? usage.over(recording.place, recording.durationSeconds ?? 0, allowance) : undefined;
+        return over === undefined ? add(recording, request) : { kind: "over" as const, over };
       });
+    },
+
+    async usedToday(place) {
+      return database.read(() => usage.today(place));
     },
 
     async noteStatus(jobId, statusId) {
@@ -187,7 +208,18 @@ export function createQueue(database: Database): JobQueue {
     },
 
     async cancel(jobId) {
-      return database.write(() => cancelled.run(now(), jobId).changes === 1);
+      const [before, isCancelled] = database.write(() => {
+        const row = byId.get(jobId);
+        const { changes } = cancelled.run(now(), jobId);
+        if (changes === 1) usage.release(jobId, true);
+        return [row, changes === 1] as const;
+      });
+      // The worker of a running job deletes what it downloaded itself, when it has let go of it.
+      if (isCancelled && before?.state === "queued") {
+        const { mediaPath } = jobOf({ ...before, checkpoint: null }).steps;
+        if (mediaPath !== undefined) rmSync(mediaPath, { force: true });
+      }
+      return isCancelled;
     },
 
     async nextDueMs() {

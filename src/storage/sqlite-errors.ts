@@ -2,13 +2,23 @@
 import Sqlite from "better-sqlite3";
 import { ConfigError, InferenceError } from "../core/errors.ts";
 
-/** Runs work on the database at `path`. @throws ConfigError, InferenceError; anything else as it came */
-export function explained<T>(path: string, work: () => T): T {
+/**
+ * Runs work on the database at `path`. @throws ConfigError, InferenceError; anything else as it came
+ *
+ * @param onDamage told when the file itself proves to be damaged, after which nothing in it can be relied on
+ */
+export function explained<T>(path: string, work: () => T, onDamage?: (error: ConfigError) => void): T {
   try {
     return work();
   } catch (error) {
-    throw explain(path, error);
+    const explanation = explain(path, error);
+    if (explanation instanceof ConfigError && isDamage(error)) onDamage?.(explanation);
+    throw explanation;
   }
+}
+
+export function isDamage(error: unknown): boolean {
+  return error instanceof Sqlite.SqliteError && /^SQLITE_(NOTADB|CORRUPT)/.test(error.code);
 }
 
 function explain(path: string, error: unknown): unknown {
@@ -26,8 +36,16 @@ function explain(path: string, error: unknown): unknown {
   }
   if (isSqlite && is("SQLITE_NOTADB", "SQLITE_CORRUPT")) {
     return new ConfigError([
-      `${path} is damaged or no Earshot database. Put a backup in its place, or rename it: Earshot then makes a new one.`,
+      `${path} is damaged or no Earshot database. Put a backup in its place (earshot restore FILE), or rename it: ` +
+        "Earshot then makes a new one.",
     ]);
+  }
+  if (isSqlite && is("SQLITE_BUSY", "SQLITE_LOCKED")) {
+    return new InferenceError(
+      "database_locked",
+      `Another program has locked ${path}, such as a database browser. Close it; Earshot then goes on by itself.`,
+      { cause: error },
+    );
   }
   if (["EACCES", "EPERM", "EROFS"].includes(code) || (isSqlite && is("SQLITE_READONLY", "SQLITE_PERM"))) {
     return new ConfigError([

@@ -99,7 +99,7 @@ export function transcriberContract(name: string, open: () => Promise<Transcribe
     it("hands over a checkpoint for silence too", async () => {
       const on = keeping();
       const { duration } = await transcribe("silent", {}, on);
-      expect(on.windows.length).toBeGreaterThan(1);
+      expect(on.windows.length).toBeGreaterThan(0);
       expect(on.heard.at(-1)?.[0]).toBeCloseTo(duration, 1);
     });
 

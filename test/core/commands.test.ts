@@ -54,6 +54,7 @@ function bench() {
     // A token a word is near enough to see what is refused.
     tokens: () => ({ budget: 20, count: async (text) => text.split(/\s+/).filter(Boolean).length }),
     models: ["demo", "base", "small"],
+    limits: { bytes: 1e9, durationSeconds: 3600 },
     cloudPricePerMinute: 0.006,
     now: () => NOW,
   });
@@ -293,6 +294,9 @@ describe("/earshot settings", () => {
     ["editors Admins", { editors: "admins" }],
     ["editors <@&123> 456", { editors: ["123", "456"] }],
     ["verbatim on", { verbatim: true }],
+    ["mixed on", { mixed: true }],
+    ["tracks off", { tracks: "off" }],
+    ["chapters yes", { chapters: true }],
   ])("%s", async (words, own) => {
     await at.say(`/earshot settings ${words}`);
     expect(await at.settings.channel(place)).toEqual(own);

@@ -1,4 +1,5 @@
-import { cp, mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { cp, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,6 +7,7 @@ import { demoFolder } from "../../src/inference/models.ts";
 import { optimizeModel } from "../../src/inference/onnx/optimize.ts";
 import { collect, type TranscribeOptions } from "../../src/inference/transcribe.ts";
 import { type LoadOptions, loadWhisper } from "../../src/inference/whisper.ts";
+import { writeLayout } from "../support/layouts.ts";
 import { speechPath } from "../support/speech.ts";
 
 let folder: string;
@@ -46,6 +48,35 @@ describe("an optimised model", () => {
         words.map(({ word, start, end }) => ({ word, start, end })),
       ),
     );
+  });
+
+  it("is made anew when an older Earshot made it, and says so once", async () => {
+    const old = await mkdtemp(join(tmpdir(), "earshot-old-"));
+    await cp(demoFolder, old, { recursive: true });
+    const made = join(old, "onnx", "earshot", "int8-0123456789ab");
+    await mkdir(made, { recursive: true });
+    const notices: string[] = [];
+    const load = { onNotice: (sentence: string) => notices.push(sentence) };
+    for (let i = 0; i < 2; i++) expect((await run(old, {}, load)).description).toBe("CPU, int8, fast layout");
+    expect(notices).toEqual([
+      expect.stringMatching(/^The fast graphs of .* are of an older Earshot .* made anew, once\.$/),
+    ]);
+    expect(existsSync(made)).toBe(false);
+    await rm(old, { recursive: true });
+  });
+
+  it("runs its public graphs, and says so, when it cannot be made anew", async () => {
+    const half = await mkdtemp(join(tmpdir(), "earshot-half-"));
+    await writeLayout(half, (encoder, decoder) => ({
+      encoder_model_quantized: encoder,
+      decoder_model_merged_quantized: decoder,
+    }));
+    await mkdir(join(half, "onnx", "earshot", "int8-0123456789ab"), { recursive: true });
+    const notices: string[] = [];
+    const { description } = await run(half, {}, { onNotice: (sentence) => notices.push(sentence) });
+    expect(description).toBe("CPU, q8, public layout");
+    expect(notices.join("\n")).toMatch(/could not be made anew, so its public ones run\. .*earshot models pull/);
+    await rm(half, { recursive: true });
   });
 
   it("runs its public graphs when another precision is asked for", async () => {

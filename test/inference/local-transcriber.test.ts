@@ -12,11 +12,12 @@ import { childEnvironment } from "../../src/inference/child-environment.ts";
 import { createLocalTranscriber } from "../../src/inference/local-transcriber.ts";
 import { demoFolder } from "../../src/inference/models.ts";
 import { keeping, never, transcriberContract } from "../contracts/transcriber.ts";
-import { ffmpeg, PICTURE } from "../support/recordings.ts";
+import { engineChildren } from "../support/engine-children.ts";
+import { ffmpeg } from "../support/recordings.ts";
+import { sample, transcriberRecordings } from "../support/transcriber-recordings.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const sample = (name: string) => fileURLToPath(new URL(`../../models/demo/sample/${name}`, import.meta.url));
 const OPTIONS: TranscriberOptions = {
   model: "demo",
   task: "transcribe",
@@ -53,17 +54,6 @@ function open(more: Partial<Parameters<typeof createLocalTranscriber>[0]> = {}):
   return transcriber;
 }
 
-/** The children of this very process that run the engine. */
-function children(): number[] {
-  return execFileSync("ps", ["-A", "-o", "pid=,ppid=,args="], { encoding: "utf8" })
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/))
-    .filter(
-      ([, parent, ...args]) => Number(parent) === process.pid && args.some((arg) => arg.endsWith("inference/child.js")),
-    )
-    .map(([pid]) => Number(pid));
-}
-
 /** A process that runs a module given as text. */
 function startParent(script: string) {
   const parent = spawn(process.execPath, ["--input-type=module", "-e", script], {
@@ -83,32 +73,14 @@ const isAlive = (pid: number) => {
 };
 
 transcriberContract("the local transcriber", async () => {
-  const made = await mkdtemp(join(tmpdir(), "earshot-contract-"));
-  const refs = JSON.parse(await readFile(sample("refs.json"), "utf8")) as {
-    file: string;
-    prompt?: string;
-    terms?: string[];
-  }[];
-  const primed = refs.find(({ prompt }) => prompt !== undefined);
-  const recordings = {
-    long: sample("meeting.flac"),
-    short: sample(primed?.file ?? ""),
-    silent: join(made, "silent.flac"),
-    unreadable: join(made, "unreadable.mp3"),
-    soundless: join(made, "soundless.mp4"),
-  };
-  ffmpeg("-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono", "-t", "70", recordings.silent);
-  ffmpeg(...PICTURE, recordings.soundless);
-  await writeFile(recordings.unreadable, "this is no sound");
+  const made = await transcriberRecordings();
   const local = createLocalTranscriber({ device: "cpu", threads: 1 });
   return {
+    ...made,
     transcriber: local,
-    model: "demo",
-    recordings,
-    prompt: { text: primed?.prompt ?? "", term: primed?.terms?.[0] ?? "" },
     async close() {
       await local.close();
-      await rm(made, { recursive: true, force: true });
+      await made.close();
     },
   };
 });
@@ -150,7 +122,7 @@ describe("a model", () => {
 describe("a cancelled recording", () => {
   it("ends with the signal's reason, and the same child goes on", async () => {
     await open().engine("demo");
-    const [pid] = children();
+    const [pid] = engineChildren();
     const abort = new AbortController();
     const reason = new Error("not wanted any more");
     const on = keeping();
@@ -158,14 +130,14 @@ describe("a cancelled recording", () => {
     await expect(job).rejects.toBe(reason);
     expect(on.windows).toEqual([]);
     await transcriber.transcribe(sample("standup.flac"), OPTIONS, keeping(), never());
-    expect(children()).toEqual([pid]);
+    expect(engineChildren()).toEqual([pid]);
   });
 });
 
 describe("the child", () => {
   it("is started again when it is killed, and what it did is lost only from the last window on", async () => {
     await open().engine("demo");
-    const [pid = 0] = children();
+    const [pid = 0] = engineChildren();
     const on = keeping();
     const job = transcriber.transcribe(long, OPTIONS, on, never());
     while (on.windows.length === 0) await sleep(5);
@@ -181,24 +153,24 @@ describe("the child", () => {
     );
     expect(resumed.segments.slice(0, segments.length)).toEqual(segments);
     expect(resumed).toEqual(await transcriber.transcribe(long, OPTIONS, keeping(), never()));
-    expect(children()).not.toContain(pid);
+    expect(engineChildren()).not.toContain(pid);
   });
 
   it("fails everything that it had to do when it dies, and works on a new one at once", async () => {
     await open().engine("demo");
-    const [pid = 0] = children();
+    const [pid = 0] = engineChildren();
     const jobs = [1, 2, 3].map(() => transcriber.transcribe(long, OPTIONS, keeping(), never()));
     const all = Promise.allSettled(jobs);
     process.kill(pid, "SIGKILL");
-    for (const job of await all) expect(job).toMatchObject({ status: "rejected", reason: { code: "child_died" } });
+    for (const job of await all) expect(job).toMatchObject({ status: "rejected", reason: { code: "child_shared" } });
     const [again, other] = await Promise.all([transcriber.engine("demo"), transcriber.engine("demo")]);
     expect(again).toEqual(other);
-    expect(children()).toHaveLength(1);
+    expect(engineChildren()).toHaveLength(1);
   });
 
   it("is not started again for somebody who has cancelled, or once all is closed", async () => {
     await open().engine("demo");
-    const [pid = 0] = children();
+    const [pid = 0] = engineChildren();
     const dying = transcriber.transcribe(long, OPTIONS, keeping(), never());
     process.kill(pid, "SIGKILL");
     await expect(dying).rejects.toMatchObject({ code: "child_died" });
@@ -209,7 +181,7 @@ describe("the child", () => {
     await expect(cancelled).rejects.toBe("no");
     await transcriber.close();
     await expect(closed).rejects.toMatchObject({ name: "InferenceError" });
-    expect(children()).toEqual([]);
+    expect(engineChildren()).toEqual([]);
   });
 
   it("that takes more memory than it may is stopped, and the error says so", async () => {
@@ -235,7 +207,7 @@ describe("the child", () => {
       CUDA_VISIBLE_DEVICES: "",
     };
     await open({ env }).engine("demo");
-    const [pid = 0] = children();
+    const [pid = 0] = engineChildren();
     const given = await readFile(`/proc/${pid}/environ`, "utf8").catch(() => Object.keys(childEnvironment(env)).join());
     expect(given).toContain("CUDA_VISIBLE_DEVICES");
     expect(given).not.toMatch(/SLACK|SECRET|secret/);
@@ -243,7 +215,7 @@ describe("the child", () => {
 
   it("that hangs is killed when it has said nothing for too long", async () => {
     await open({ silenceMs: 5000 }).engine("demo");
-    const [pid = 0] = children();
+    const [pid = 0] = engineChildren();
     process.kill(pid, "SIGSTOP");
     await expect(transcriber.transcribe(long, OPTIONS, keeping(), never())).rejects.toMatchObject({
       code: "child_died",
@@ -253,7 +225,7 @@ describe("the child", () => {
 
   it("that cannot be stopped is killed", async () => {
     await open({ abortMs: 200 }).engine("demo");
-    const [pid = 0] = children();
+    const [pid = 0] = engineChildren();
     process.kill(pid, "SIGSTOP");
     const abort = new AbortController();
     const job = transcriber.transcribe(long, OPTIONS, keeping(), abort.signal);
@@ -265,7 +237,7 @@ describe("the child", () => {
 
   it("that cannot be stopped is left alone while others wait for it", async () => {
     await open({ abortMs: 100 }).engine("demo");
-    const [pid = 0] = children();
+    const [pid = 0] = engineChildren();
     process.kill(pid, "SIGSTOP");
     const abort = new AbortController();
     const cancelled = transcriber.transcribe(long, OPTIONS, keeping(), abort.signal);
@@ -277,7 +249,7 @@ describe("the child", () => {
     await sleep(500);
     process.kill(pid, "SIGCONT");
     await expect(wanted).resolves.toBeDefined();
-    expect(children()).toEqual([pid]);
+    expect(engineChildren()).toEqual([pid]);
   });
 
   it("does not outlive the one who started it, whatever ended that one", async () => {

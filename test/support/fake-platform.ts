@@ -13,6 +13,14 @@ export interface FakePlatform extends PlatformUnderTest {
   beforeDownload: (recording: Recording) => void;
   beforeReply: (reply: Reply) => void;
   readonly listener: () => Listener;
+  /** A voice message of somebody, somewhere; what differs from the usual. */
+  post(bytes: Uint8Array | string, differs?: Differs): Promise<string>;
+}
+
+interface Differs {
+  readonly place?: Partial<Place>;
+  readonly name?: string;
+  readonly seconds?: number;
 }
 
 type Message = { -readonly [Key in keyof Visible]: Visible[Key] } & { key?: string };
@@ -79,11 +87,16 @@ export function createFakePlatform(): FakePlatform {
       if (listener === undefined) throw new Error("Nobody listens.");
       return listener;
     },
-    async postVoiceMessage(bytes) {
+    postVoiceMessage: (bytes) => fake.post(bytes),
+    async post(bytes, { place, name, seconds } = {}) {
       const id = `m${nextId++}`;
       messages.push({ id, text: "", files: {} });
-      bytesOf.set(id, bytes);
-      lastPosted = { key: `fake/${id}`, place: placeOf(id), kind: "voice message", name: `${id}.ogg`, source: { id } };
+      bytesOf.set(id, typeof bytes === "string" ? new TextEncoder().encode(bytes) : bytes);
+      lastPosted = {
+        ...{ key: `fake/${id}`, place: { ...placeOf(id), ...place }, kind: "voice message", source: { id } },
+        name: name ?? `${id}.ogg`,
+        ...(seconds === undefined ? {} : { durationSeconds: seconds }),
+      };
       await tell(lastPosted);
       return id;
     },

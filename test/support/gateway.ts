@@ -4,38 +4,75 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ChatMessage } from "../../src/adapters/playground/chat-log.ts";
+import type { Counterparts } from "../../src/app.ts";
 
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
+const WITH_COUNTERPARTS = fileURLToPath(new URL("start-with-counterparts.mjs", import.meta.url));
 
 export interface Gateway {
   readonly url: string;
   readonly process: ChildProcess;
+  readonly ended: Promise<number | null>;
   /** All it wrote on both streams. */
   output(): string;
   kill(signal: "SIGKILL" | "SIGTERM"): Promise<number | null>;
 }
 
+export interface StartOptions {
+  /** Local counterparts in the platforms' places. */
+  readonly counterparts?: Counterparts;
+  /** For what the process makes without a mode of its own. */
+  readonly umask?: number;
+}
+
 /** Starts `earshot start` on a free port; resolves when its page answers. */
-export async function startGateway(data: string, env: Record<string, string> = {}): Promise<Gateway> {
-  const child = spawn(process.execPath, [MAIN, "start", "--port", "0", "--device", "cpu", "--threads", "1"], {
+export async function startGateway(
+  data: string,
+  env: Record<string, string> = {},
+  options: StartOptions = {},
+): Promise<Gateway> {
+  const gateway = spawnGateway(data, env, options);
+  await gateway.started;
+  return gateway;
+}
+
+/** The same, at once. */
+export function spawnGateway(
+  data: string,
+  env: Record<string, string> = {},
+  { counterparts, umask }: StartOptions = {},
+): Gateway & { readonly started: Promise<string> } {
+  const program = counterparts === undefined ? [MAIN, "start"] : [WITH_COUNTERPARTS, JSON.stringify(counterparts)];
+  const before = umask === undefined ? undefined : process.umask(umask);
+  const child = spawn(process.execPath, [...program, "--port", "0", "--device", "cpu", "--threads", "1"], {
     env: { ...process.env, EARSHOT_DATA: data, EARSHOT_MODEL: "demo", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
+  if (before !== undefined) process.umask(before);
   let output = "";
+  let url = "";
   const ended = new Promise<number | null>((resolve) => child.on("exit", resolve));
-  const url = await new Promise<string>((resolve, reject) => {
+  const started = new Promise<string>((resolve, reject) => {
     const take = (chunk: Buffer) => {
       output += chunk;
       const found = /page\s+(http:\/\/\S+)/.exec(output);
-      if (found?.[1] !== undefined) resolve(found[1]);
+      if (found?.[1] === undefined) return;
+      url = found[1];
+      resolve(url);
     };
     child.stdout.on("data", take);
     child.stderr.on("data", take);
     child.on("error", reject);
     child.on("exit", (code) => reject(new Error(`The gateway ended with ${code}:\n${output}`)));
   });
+  // Whoever does not wait for the start looks at the exit.
+  started.catch(() => undefined);
   return {
-    url,
+    started,
+    get url() {
+      return url;
+    },
+    ended,
     process: child,
     output: () => output,
     kill(signal) {

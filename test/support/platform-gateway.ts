@@ -1,7 +1,7 @@
 // The gateway's own parts around one chat platform, on a SQLite file: what the composition root does.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { createGateway } from "../../src/core/gateway.ts";
+import { createGateway, type GatewayParts } from "../../src/core/gateway.ts";
 import type {
   GatewayEvent,
   Observe,
@@ -33,12 +33,17 @@ export async function startPlatformGateway(
   connect: (parts: PlatformParts) => Platform,
   data: string,
   transcriber: Transcriber,
+  differs: Partial<
+    Pick<GatewayParts, "limits" | "lanes" | "leaseMs" | "random" | "steady" | "now" | "lookEveryMs">
+  > = {},
 ) {
-  const now = Date.now;
+  const now = differs.now ?? Date.now;
   const folder = join(data, "recordings");
   await mkdir(folder, { recursive: true });
   const database = openDatabase(join(data, "earshot.db"), { now });
   const queue = createQueue(database);
+  const settings = createSettingsStore(database);
+  const transcripts = createTranscriptStore(database);
   const observed: GatewayEvent[] = [];
   const observe = (event: GatewayEvent) => void observed.push(event);
   const models = ["demo"];
@@ -47,9 +52,9 @@ export async function startPlatformGateway(
   const gateway = createGateway({
     name: "test",
     queue,
-    settings: createSettingsStore(database),
+    settings,
     glossary: createGlossaryStore(database),
-    transcripts: createTranscriptStore(database),
+    transcripts,
     transcriber,
     tokens: (): PromptTokens => ({ count: async (text) => text.split(/\s+/).length, budget: 160 }),
     platform: () => connected,
@@ -63,12 +68,17 @@ export async function startPlatformGateway(
     observe,
     now,
     random: Math.random,
+    ...differs,
   });
   gateway.start();
   const listening = new AbortController();
   await connected.listen(gateway.listener, listening.signal);
   return {
     queue,
+    settings,
+    transcripts,
+    database,
+    folder,
     observed,
     async stop(graceMs: number) {
       await gateway.stop(graceMs);

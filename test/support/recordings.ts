@@ -21,13 +21,20 @@ export function makeTracks(path: string): void {
   ffmpeg(...inputs, ...tags, "-disposition:a:0", "0", "-disposition:a:1", "default", "-c:a", "flac", path);
 }
 
-/** Process ids of the ffmpegs and ffprobes that this process started and that have not ended. */
+/** Process ids of the ffmpegs and ffprobes below this process that have not ended, whatever walls are around them. */
 export function ffmpegs(): number[] {
-  return execFileSync("ps", ["-A", "-o", "pid=,ppid=,comm="], { encoding: "utf8" })
+  const processes = execFileSync("ps", ["-A", "-o", "pid=,ppid=,stat=,comm="], { encoding: "utf8" })
     .split("\n")
     .map((line) => line.trim().split(/\s+/))
-    .filter(([, parent, name]) => Number(parent) === process.pid && /^ff(mpeg|probe)$/.test(name ?? ""))
-    .map(([pid]) => Number(pid));
+    .map(([pid, parent, state = "", name = ""]) => ({ pid: Number(pid), parent: Number(parent), state, name }));
+  const below = new Set([process.pid]);
+  for (let before = 0; before !== below.size; ) {
+    before = below.size;
+    for (const { pid, parent } of processes) if (below.has(parent)) below.add(pid);
+  }
+  return processes
+    .filter(({ pid, state, name }) => below.has(pid) && !state.startsWith("Z") && /^ff(mpeg|probe)$/.test(name))
+    .map(({ pid }) => pid);
 }
 
 /** Matches an error of this code whose sentence holds all these words (regular expressions). */

@@ -41,6 +41,7 @@ export async function startSlackDouble(options: SlackDoubleOptions = {}) {
   const { channels = ["standup"], eventsUrl, retryAfterMs = 40 } = options;
   const calls: SlackCall[] = [];
   const faults: Fault[] = [];
+  const holds = new Set<{ readonly pattern: RegExp; readonly opened: Promise<void>; readonly reach: () => void }>();
   const responses: Json[] = [];
   const views: Json[] = [];
   const delivered: Json[] = [];
@@ -88,6 +89,13 @@ export async function startSlackDouble(options: SlackDoubleOptions = {}) {
       delivered.push(event);
       void deliver("events_api", event);
       return;
+    }
+    for (const { pattern, opened, reach } of holds) {
+      if (!pattern.test(path)) continue;
+      reach();
+      await opened;
+      // Whoever asked did not wait for it.
+      if (request.socket.destroyed) return;
     }
     const token = String(request.headers.authorization ?? "").replace(/^Bearer /, "");
     const body = readBody(bytes, request.headers["content-type"] ?? "");
@@ -329,6 +337,26 @@ export async function startSlackDouble(options: SlackDoubleOptions = {}) {
         view: { id: "V0", type: "home" },
         actions: [{ block_id: "b", action_ts: "1.1", ...action }],
       });
+    },
+
+    /** Requests wait there, as at a platform that has fallen silent. */
+    hold(pattern: RegExp) {
+      let [reach, open] = [() => {}, () => {}];
+      const reached = new Promise<void>((resolve) => {
+        reach = resolve;
+      });
+      const opened = new Promise<void>((resolve) => {
+        open = resolve;
+      });
+      const held = { pattern, opened, reach };
+      holds.add(held);
+      return {
+        reached,
+        release() {
+          holds.delete(held);
+          open();
+        },
+      };
     },
 
     fail(pattern: RegExp, times: number, answer: Fault["answer"]) {

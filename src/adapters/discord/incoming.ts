@@ -122,7 +122,7 @@ export function createIncoming(parts: IncomingParts): Incoming {
       listener.command({
         ...asked,
         place: answered,
-        actor: { user, roles, isAdmin: site.isDirect || isGuildAdmin(client, site.workspace, user, roles) },
+        actor: { user, roles, isAdmin: !site.isDirect && isGuildAdmin(client, site.workspace, user, roles) },
         recordings,
         resolveLink: (link) => channels.linked(link, site, user),
       }),

@@ -86,7 +86,7 @@ export function actorOf(interaction: APIInteraction): Actor {
   return {
     user: member?.user.id ?? user?.id ?? "",
     // Among people of a direct message nobody is above the others.
-    isAdmin: member === undefined || permissions.has(PermissionFlagsBits.ManageGuild),
+    isAdmin: member !== undefined && permissions.has(PermissionFlagsBits.ManageGuild),
     roles: member?.roles ?? [],
   };
 }

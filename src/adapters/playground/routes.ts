@@ -1,7 +1,7 @@
 // The playground's HTTP routes: the page, its messages as they change, and what one can do in it.
 import { randomUUID } from "node:crypto";
-import { createWriteStream } from "node:fs";
-import { copyFile, rm, stat } from "node:fs/promises";
+import { createReadStream, createWriteStream } from "node:fs";
+import { rm, stat } from "node:fs/promises";
 import { extname, join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { fileURLToPath } from "node:url";
@@ -160,7 +160,7 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
       const { name } = fromJson.sample.parse(request.body);
       if (!samples.files.includes(name)) throw new UserError("not_found", "There is no such sample.");
       const media = `${randomUUID()}${safeExtension(name)}`;
-      await copyFile(join(samples.folder, name), join(folder, media));
+      await copy(join(samples.folder, name), join(folder, media));
       const isVoice = !name.startsWith("meeting");
       const message = send(where, {
         ...{ media, name, isVoice, isForwarded: false },
@@ -186,7 +186,7 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
       if (original?.body?.kind !== "recording") throw new UserError("not_found", "That message holds no recording.");
       // A copy of its own, so that deleting one does not take the other's sound away.
       const media = `${randomUUID()}${safeExtension(original.body.name)}`;
-      await copyFile(join(folder, original.body.media), join(folder, media));
+      await copy(join(folder, original.body.media), join(folder, media));
       const message = send(to, { ...original.body, media, isForwarded: true });
       await tell(message);
       return { id: message.id };
@@ -275,6 +275,11 @@ function shown(message: ChatMessage): ChatMessage {
 function filesOf(reply: Reply): readonly OutputFile[] {
   if (reply.kind === "file") return [reply.file];
   return reply.kind === "words" ? (reply.files ?? []) : [];
+}
+
+/** For this user alone from the first byte on, whatever the mode of what is copied. */
+async function copy(from: string, to: string): Promise<void> {
+  await pipeline(createReadStream(from), createWriteStream(to, { mode: 0o600, flags: "wx" }));
 }
 
 /** Only what a file's name may safely end with. */

@@ -33,7 +33,7 @@ export function hearCommands(app: App, { lookups, posts, listener, observe }: Co
           command,
           text: plainText(text ?? ""),
           place,
-          actor: await lookups.actor(user, site.isDirect),
+          actor: await lookups.actor(user),
           recordings: [],
           resolveLink: (link) => lookups.linked(link, place),
         });

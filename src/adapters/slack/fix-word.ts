@@ -50,7 +50,7 @@ export function hearFixWord(app: App, { lookups, posts, listener, observe }: Com
   app.view(FIX_WORD, async ({ view, body, ack }) => {
     const { place, jobId: told }: Meant = JSON.parse(view.private_metadata);
     const { text } = stateOf(view.state.values);
-    const actor = await lookups.actor(body.user.id, place.isDirect);
+    const actor = await lookups.actor(body.user.id);
     const ask = (what: string) => listener.command({ command: "jargon", text: what, place, actor, recordings: [] });
     const fixed = await ask(`pairs add ${quoted(text("heard"))} = ${quoted(text("meant"))}`);
     const jobId = told ?? (await jobInThread(place, lookups));

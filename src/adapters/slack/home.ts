@@ -57,7 +57,7 @@ export function hearHome(app: App, { lookups, listener }: CommandParts): void {
   app.view(SETTINGS_DIALOG, async ({ view, body, ack }) => {
     const { workspace, channel }: Scope = JSON.parse(view.private_metadata);
     const place: Place = { ...siteAt(workspace, channel), user: body.user.id, reach: "only_me" };
-    const actor = await lookups.actor(body.user.id, place.isDirect);
+    const actor = await lookups.actor(body.user.id);
     const orders = ordersOf(stateOf(view.state.values), inputsOf(view), await listener.channel(place));
     const said: string[] = [];
     for (const order of orders) {

@@ -144,7 +144,7 @@ export function createIncoming({ client, lookups, posts, listener, botUser, obse
       await posts.reply(place, noRecordingInThread, { key, mayExist: isRetry });
       return;
     }
-    const actor = await lookups.actor(place.user, site.isDirect);
+    const actor = await lookups.actor(place.user);
     const said = await listener.command({
       ...asked,
       place: found.place,

@@ -26,7 +26,7 @@ export interface Lookups {
   recordings(message: SlackMessage, site: Site, isAsked?: boolean): Promise<readonly Recording[]>;
   /** The recordings of the message that a link leads to; undefined: none that this person may be shown. */
   linked(link: string, place: Place): Promise<readonly Recording[] | undefined>;
-  actor(user: string, isDirect: boolean): Promise<Actor>;
+  actor(user: string): Promise<Actor>;
   /** Earshot can write there. */
   canAnswer(channel: string): Promise<boolean>;
 }
@@ -94,8 +94,7 @@ export function createLookups(client: webApi.WebClient, calls: Calls, now: () =>
       }
     },
 
-    async actor(user, isDirect) {
-      if (isDirect) return { user, isAdmin: true, roles: [] };
+    async actor(user) {
       const known = admins.get(user);
       if (known !== undefined && known.atMs > now() - REMEMBERED_MS) return { user, isAdmin: known.isAdmin, roles: [] };
       const isAdmin = await calls

@@ -23,7 +23,7 @@ export function hearPresses(app: App, { lookups, posts, listener, observe }: Pre
     const place = pressedAt(body, channel);
     const key = `${button.jobId}:pressed:${action.action_ts}`;
     try {
-      const actor = await lookups.actor(body.user.id, place.isDirect);
+      const actor = await lookups.actor(body.user.id);
       const reply = await listener.press({ ...button, place, actor });
       // A file can be read by all who can read the answer.
       if (reply?.kind === "file") await posts.reply(place, reply, { key });

@@ -27,7 +27,7 @@ export function hearShortcuts(app: App, parts: CommandParts): void {
                 command: "transcribe",
                 text: "",
                 place: { ...place, message: recordings[0]?.place.message ?? shortcut.message_ts },
-                actor: await lookups.actor(place.user, place.isDirect),
+                actor: await lookups.actor(place.user),
                 recordings,
               });
         await respondWith(reply, respond, answer);

@@ -5,11 +5,15 @@ import { decodeAudio, SAMPLE_RATE } from "../../inference/audio.ts";
 
 const HEADER_BYTES = 44;
 
-/** Mono, 16 bits. Ref: RFC 2361; Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" */
 export async function writeWav(path: string, samples: Float32Array): Promise<void> {
-  const file = Buffer.alloc(HEADER_BYTES + 2 * samples.length);
+  await writeFile(path, [wavHeader(samples.length), pcm(samples)]);
+}
+
+/** Mono, 16 bits. Ref: RFC 2361; Microsoft's "Multimedia Programming Interface and Data Specifications 1.0" */
+export function wavHeader(nSamples: number): Buffer {
+  const file = Buffer.alloc(HEADER_BYTES);
   file.write("RIFF", 0, "latin1");
-  file.writeUInt32LE(file.length - 8, 4);
+  file.writeUInt32LE(HEADER_BYTES + 2 * nSamples - 8, 4);
   file.write("WAVEfmt ", 8, "latin1");
   file.writeUInt32LE(16, 16);
   file.writeUInt16LE(1, 20);
@@ -19,11 +23,16 @@ export async function writeWav(path: string, samples: Float32Array): Promise<voi
   file.writeUInt16LE(2, 32);
   file.writeUInt16LE(16, 34);
   file.write("data", 36, "latin1");
-  file.writeUInt32LE(2 * samples.length, 40);
+  file.writeUInt32LE(2 * nSamples, 40);
+  return file;
+}
+
+export function pcm(samples: Float32Array): Buffer {
+  const bytes = Buffer.alloc(2 * samples.length);
   samples.forEach((sample, i) => {
-    file.writeInt16LE(Math.max(-32768, Math.min(32767, Math.round(sample * 32768))), HEADER_BYTES + 2 * i);
+    bytes.writeInt16LE(Math.max(-32768, Math.min(32767, Math.round(sample * 32768))), 2 * i);
   });
-  await writeFile(path, file);
+  return bytes;
 }
 
 /** The samples of a whole recording. */

@@ -92,7 +92,7 @@ export async function startWhisperCpp(options: WhisperCppOptions): Promise<Engin
 const longPrompt = "a glossary of terms ".repeat(PROMPT_TOKENS);
 const promptLimit = ["-mc", String(PROMPT_TOKENS + 1)];
 
-function program(binaries: string, name: string): string {
+export function program(binaries: string, name: string): string {
   const path = join(binaries, process.platform === "win32" ? `${name}.exe` : name);
   if (existsSync(path)) return path;
   throw new UserError(
@@ -101,7 +101,14 @@ function program(binaries: string, name: string): string {
   );
 }
 
-async function ggmlFile({ binaries, modelFolder, ggmlFolder, modelName, weights, signal }: WhisperCppOptions) {
+export async function ggmlFile({
+  binaries,
+  modelFolder,
+  ggmlFolder,
+  modelName,
+  weights,
+  signal,
+}: Omit<WhisperCppOptions, "threads" | "onCpu">) {
   const path = (kind: string) => join(ggmlFolder, `ggml-${modelName}-${kind}.bin`);
   const graph = statSync(join(modelFolder, "onnx", "encoder_model.onnx"));
   const isCurrent = (file: string) => existsSync(file) && statSync(file).mtimeMs >= graph.mtimeMs;
@@ -112,7 +119,7 @@ async function ggmlFile({ binaries, modelFolder, ggmlFolder, modelName, weights,
   return path(weights);
 }
 
-interface Output {
+export interface Output {
   readonly stdout: string;
   readonly stderr: string;
   /** From the start of the process to its first line of text. */
@@ -120,7 +127,7 @@ interface Output {
   readonly peakBytes: number | undefined;
 }
 
-async function collectOutput(path: string, parameters: readonly string[], signal: AbortSignal): Promise<Output> {
+export async function collectOutput(path: string, parameters: readonly string[], signal: AbortSignal): Promise<Output> {
   const startedAt = performance.now();
   const child = spawn(path, parameters, { stdio: ["ignore", "pipe", "pipe"], signal });
   const watch = watchMemory(child);

@@ -1,8 +1,9 @@
 // /earshot settings | stats | search | forget | help
 import { UserError } from "../errors.ts";
+import { limitsAt } from "../limits.ts";
 import * as messages from "../messages.ts";
 import type { Invocation, SearchHit } from "../ports.ts";
-import { scopeKey } from "../recording.ts";
+import { type Place, scopeKey } from "../recording.ts";
 import type { Reply } from "../reply.ts";
 import { mayEdit } from "../rights.ts";
 import { helpFor } from "./help.ts";
@@ -23,6 +24,7 @@ export async function earshot(
   switch (deed?.toLowerCase()) {
     case undefined:
       return helpFor("earshot");
+    case "set":
     case "settings":
       return settings(rest, invocation, parts);
     case "stats":
@@ -39,9 +41,11 @@ export async function earshot(
   }
 }
 
-async function stats({ place }: Invocation, { transcripts, cloudPricePerMinute, now }: CommandParts): Promise<string> {
+async function stats({ place }: Invocation, parts: CommandParts): Promise<string> {
+  const { transcripts, cloudPricePerMinute, now } = parts;
+  const today = await todayLines(place, parts);
   const all = await transcripts.stats(place, 0);
-  if (all.recordings === 0) return "Nothing has been transcribed here yet.";
+  if (all.recordings === 0) return ["Nothing has been transcribed here yet.", ...today].join("\n");
   const month = await transcripts.stats(place, now() - 30 * DAY_MS);
   const hours = (seconds: number) => `${(seconds / 3600).toFixed(1)} h`;
   const price = (seconds: number) => `$${((seconds / 60) * cloudPricePerMinute).toFixed(2)}`;
@@ -51,7 +55,15 @@ async function stats({ place }: Invocation, { transcripts, cloudPricePerMinute, 
       ? []
       : [`Wait, from the recording to its text: ${messages.roughly(month.medianWaitMs / 1000)} in the median.`]),
     `A cloud API at $${cloudPricePerMinute} a minute would have cost ${price(all.audioSeconds)}, ${price(month.audioSeconds)} of it in the last 30 days.`,
+    ...today,
   ].join("\n");
+}
+
+/** What is left of the day's minutes, where there is a limit. */
+async function todayLines(place: Place, { queue, settings, limits }: CommandParts): Promise<string[]> {
+  const { allowance } = await limitsAt(place, settings, limits);
+  const used = await queue.usedToday(place);
+  return allowance.days.map((limit) => `Today: ${messages.dayUsed(limit, used[limit.of])}`);
 }
 
 async function search(words: readonly string[], { place }: Invocation, { transcripts }: CommandParts): Promise<string> {

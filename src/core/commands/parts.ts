@@ -1,5 +1,6 @@
 // What the commands work with.
 import type { Intake } from "../intake.ts";
+import type { GatewayLimits } from "../limits.ts";
 import type { GlossaryStore, JobQueue, PromptTokens, SettingsStore, TranscriptStore } from "../ports.ts";
 
 export interface CommandParts {
@@ -13,5 +14,6 @@ export interface CommandParts {
   readonly models: readonly string[];
   /** USD that a cloud API takes for a minute. */
   readonly cloudPricePerMinute: number;
+  readonly limits: GatewayLimits;
   readonly now: () => number;
 }

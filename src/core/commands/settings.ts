@@ -37,6 +37,31 @@ function oneOf<const Name extends string>(names: Readonly<Record<Name, string>>)
   };
 }
 
+/** A limit is taken back with "none", so that the next wider one holds. */
+function most(of: string): Choice<number> {
+  return {
+    takes: `a number of ${of}, or none`,
+    read: ([word = ""]) => (/^\d{1,7}$/.test(word) && Number(word) > 0 ? Number(word) : undefined),
+    show: (value) => `at most ${value} ${of}`,
+  };
+}
+
+/** What only administrators set, whoever may edit all else: else everybody could take more. */
+const LIMITS = {
+  "minutes-per-user": "minutesPerUser",
+  "minutes-per-channel": "minutesPerChannel",
+  "minutes-per-workspace": "minutesPerWorkspace",
+  "jobs-per-user": "jobsPerUser",
+  "max-minutes": "maxMinutes",
+  "max-megabytes": "maxMegabytes",
+} as const satisfies Readonly<Record<string, keyof Settings>>;
+
+type LimitName = keyof typeof LIMITS;
+
+function isLimit(name: string): name is LimitName {
+  return Object.hasOwn(LIMITS, name);
+}
+
 /** Name as it is typed -> the setting it is and how it is read. */
 const CHOICES = {
   auto: oneOf({ off: "only when asked", voice: "voice messages by themselves", all: "all recordings by themselves" }),
@@ -103,6 +128,19 @@ const CHOICES = {
     show: (editors) => (typeof editors === "string" ? editors : `admins and ${editors.join(", ")}`),
   } satisfies Choice<Settings["editors"]>,
   verbatim: yesNo,
+  "minutes-per-user": most("minutes of audio a day"),
+  "minutes-per-channel": most("minutes of audio a day"),
+  "minutes-per-workspace": most("minutes of audio a day"),
+  "jobs-per-user": most("recordings at once"),
+  "max-minutes": most("minutes long"),
+  "max-megabytes": most("MB large"),
+  mixed: yesNo,
+  tracks: oneOf({
+    auto: "a speaker on each, where the sound shows it",
+    on: "always a speaker on each track or channel",
+    off: "all sound together",
+  }),
+  chapters: yesNo,
 } as const;
 
 type ChoiceName = keyof typeof CHOICES;
@@ -128,11 +166,20 @@ export async function settings(words: readonly string[], invocation: Invocation,
     );
   }
   if (values.length === 0) return `${shownOne(name, effective)}. It takes ${CHOICES[name].takes}, or default.`;
-  if (!(await mayEdit(actor, place, parts.settings, level))) {
+  if (isLimit(name)) {
+    if (!actor.isAdmin) throw new UserError("not_allowed", messages.notAllowed("admins"));
+    if (name === "minutes-per-workspace" && level === "channel") {
+      throw new UserError(
+        "bad_option",
+        `That is for the whole workspace: \`/earshot settings ${name} ${values.join(" ")} --workspace\``,
+      );
+    }
+  } else if (!(await mayEdit(actor, place, parts.settings, level))) {
     const { editors } = level === "channel" ? effective : effectiveSettings(workspace, {});
     throw new UserError("not_allowed", messages.notAllowed(editors));
   }
-  const isCleared = values.length === 1 && /^default$/i.test(values[0] ?? "");
+  const isCleared =
+    values.length === 1 && (isLimit(name) ? /^(default|none|off)$/i : /^default$/i).test(values[0] ?? "");
   const change = isCleared ? cleared(name) : read(name, values, parts);
   await parts.settings.change(place, level, change, actor.user);
   const now = effectiveSettings(await parts.settings.workspace(place), await parts.settings.channel(place));
@@ -166,12 +213,14 @@ function cleared(name: ChoiceName): SettingsChange {
 }
 
 function settingOf(name: ChoiceName): keyof Settings {
+  if (isLimit(name)) return LIMITS[name];
   return name === "language" ? "languages" : name === "retention" ? "retentionDays" : name;
 }
 
 function shown(effective: Settings, own: Partial<Settings>): string[] {
   return Object.keys(CHOICES)
     .filter(isChoice)
+    .filter((name) => !isLimit(name) || effective[LIMITS[name]] !== null)
     .map((name) => `- ${shownOne(name, effective)}${settingOf(name) in own ? "" : ", as everywhere"}`);
 }
 
@@ -195,13 +244,19 @@ function valueText(name: ChoiceName, settings: Settings): string {
       return CHOICES.model.show(settings.model);
     case "formats":
       return CHOICES.formats.show(settings.formats);
+    case "tracks":
+      return CHOICES.tracks.show(settings.tracks);
     case "editors":
       return CHOICES.editors.show(settings.editors);
     case "translate":
     case "timestamps":
     case "verbatim":
+    case "mixed":
+    case "chapters":
       return yesNo.show(settings[name]);
-    default:
-      return name satisfies never;
+    default: {
+      const value = settings[LIMITS[name]];
+      return value === null ? "no limit of its own" : CHOICES[name].show(value);
+    }
   }
 }

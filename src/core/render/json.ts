@@ -1,12 +1,19 @@
 // The whole transcript as JSON, in the very text Python's `json.dump` gives. Ref: openai/whisper utils.py `WriteJSON`
-import type { Segment, Transcript, Word } from "../transcript.ts";
+import type { Chapter, GuardNote, Segment, Transcript, Word } from "../transcript.ts";
 
-export function renderJson(transcript: Pick<Transcript, "text" | "segments" | "language">): string {
-  return object([
+/** With openai/whisper's keys, and after them the way, what the guards did, and chapters, where a transcript tells these. */
+export function renderJson(
+  transcript: Pick<Transcript, "text" | "segments" | "language" | "way" | "guards" | "chapters">,
+): string {
+  const entries: [string, string][] = [
     ["text", string(transcript.text)],
     ["segments", array(transcript.segments.map(segmentJson))],
     ["language", string(transcript.language)],
-  ]);
+  ];
+  if (transcript.way !== undefined) entries.push(["way", string(transcript.way)]);
+  if (transcript.guards !== undefined) entries.push(["guards", array(transcript.guards.map(guardJson))]);
+  if (transcript.chapters !== undefined) entries.push(["chapters", array(transcript.chapters.map(chapterJson))]);
+  return object(entries);
 }
 
 function segmentJson(segment: Segment): string {
@@ -23,7 +30,27 @@ function segmentJson(segment: Segment): string {
     ["no_speech_prob", float(segment.noSpeechProb)],
   ];
   if (segment.words !== undefined) entries.push(["words", array(segment.words.map(wordJson))]);
+  if (segment.language !== undefined) entries.push(["language", string(segment.language)]);
+  if (segment.speaker !== undefined) entries.push(["speaker", string(segment.speaker)]);
   return object(entries);
+}
+
+function chapterJson({ start, end, title }: Chapter): string {
+  return object([
+    ["start", float(start)],
+    ["end", float(end)],
+    ["title", string(title)],
+  ]);
+}
+
+function guardJson({ kind, start, end, text, action }: GuardNote): string {
+  return object([
+    ["kind", string(kind)],
+    ["start", float(start)],
+    ["end", float(end)],
+    ["text", string(text)],
+    ["action", string(action)],
+  ]);
 }
 
 function wordJson(word: Word): string {

@@ -1,7 +1,7 @@
 // Whisper's forward pass in onnxruntime's fused operators: the encoder, the audio's keys and values, and the decoder.
 
 import type { ModelDimensions } from "../graph.ts";
-import { type FastPrecision, FusedPass } from "./fused-pass.ts";
+import { type FastPrecision, FusedPass, type Product } from "./fused-pass.ts";
 import { bytesOf, GraphBuilder } from "./graph-builder.ts";
 import { LoopBuilder, type Value } from "./loop-builder.ts";
 import { DataType, type OnnxModel } from "./model-proto.ts";
@@ -13,6 +13,13 @@ const OPSETS = new Map([
   ["com.microsoft", 1],
 ]);
 
+/** Of the passes over a whole window, and of the decoder. */
+const PRODUCTS: Readonly<Record<FastPrecision, readonly [Product, Product]>> = {
+  float32: ["float32", "float32"],
+  int8: ["rows8", "blocks8"],
+  int4: ["rows8", "blocks4"],
+};
+
 /**
  * The graphs by their file names.
  * @param alignmentLayers decoder layers whose cross-attention is to be read for word times
@@ -23,18 +30,18 @@ export function fastModels(
   parameters: Parameters,
   precision: FastPrecision,
 ): ReadonlyMap<string, OnnxModel> {
-  // MatMulNBits is made for few rows at a time; over the 1500 positions of a window the 8-bit product is faster.
-  const manyRows = precision === "int4" ? "int8" : precision;
+  // Products in blocks are made for few rows at a time.
+  const [manyRows, fewRows] = PRODUCTS[precision];
   return new Map([
     ["encoder.onnx", encoderModel(dims, parameters, manyRows)],
     ["audio_cache.onnx", audioCacheModel(dims, parameters, manyRows)],
-    ["decoder.onnx", decoderModel(dims, alignmentLayers, parameters, precision)],
+    ["decoder.onnx", decoderModel(dims, alignmentLayers, parameters, fewRows)],
   ]);
 }
 
-function encoderModel(dims: ModelDimensions, parameters: Parameters, precision: FastPrecision): OnnxModel {
+function encoderModel(dims: ModelDimensions, parameters: Parameters, product: Product): OnnxModel {
   const graph = new GraphBuilder("encoder");
-  const pass = new FusedPass(graph, parameters, precision);
+  const pass = new FusedPass(graph, parameters, product);
   const { nAudioCtx, nAudioHead, nAudioState } = dims;
   const mel = graph.input("mel", DataType.float32, ["audios", dims.nMels, 2 * nAudioCtx]);
   let x = pass.gelu(pass.conv(mel, "model.encoder.conv1", 1));
@@ -56,9 +63,9 @@ function encoderModel(dims: ModelDimensions, parameters: Parameters, precision: 
 }
 
 /** The cross-attention's keys and values, which depend on the audio alone: [audios, heads, nAudioCtx, headState]. */
-function audioCacheModel(dims: ModelDimensions, parameters: Parameters, precision: FastPrecision): OnnxModel {
+function audioCacheModel(dims: ModelDimensions, parameters: Parameters, product: Product): OnnxModel {
   const graph = new GraphBuilder("audio_cache");
-  const pass = new FusedPass(graph, parameters, precision);
+  const pass = new FusedPass(graph, parameters, product);
   const { nAudioCtx, nTextHead, nTextState } = dims;
   const features = graph.input("audio_features", DataType.float32, ["audios", nAudioCtx, dims.nAudioState]);
   for (const name of audioCacheNames(dims)) {
@@ -74,13 +81,13 @@ function audioCacheModel(dims: ModelDimensions, parameters: Parameters, precisio
 
 /**
  * The decoder with the choice of the next token, as a loop. Each turn reads the tokens that the cache does not hold yet,
- * computes logits for the wanted positions, and samples one token, which is what the next turn reads.
+ * computes logits for the wanted positions, and samples one token for each row, which is what the next turn reads.
  */
 function decoderModel(
   dims: ModelDimensions,
   alignmentLayers: readonly number[],
   parameters: Parameters,
-  precision: FastPrecision,
+  product: Product,
 ): OnnxModel {
   const graph = new GraphBuilder("decoder");
   const { nAudioCtx, nTextHead, nTextState, nVocab } = dims;
@@ -117,7 +124,7 @@ function decoderModel(
     loop.handOn(name, `present_${name}`);
   }
 
-  const pass = new FusedPass(body, parameters, precision);
+  const pass = new FusedPass(body, parameters, product);
   const nAudio = body.op("Shape", [audioCacheNames(dims)[0]!], { start: 0, end: 1 });
   const perAudio = body.op("Concat", [nAudio, body.ints(-1, nTextState)], { axis: 0 });
   const perRow = body.op("Concat", [body.op("Shape", [tokens]), body.ints(nTextState)], { axis: 0 });
@@ -156,7 +163,7 @@ function decoderModel(
   const logits = pass.unembed(body.op("Gather", [normed, wanted], { axis: 1 }));
   carry({ name: "logits", type: float32, shape: ["rows", "asked", nVocab] }, none(1, 0, nVocab));
   loop.handOn("logits", logits);
-  const { token, goesOn } = chooseToken(graph, loop, dims, logits);
+  const { token, goesOn } = chooseToken(graph, loop, dims, tokens, logits);
   loop.handOn("tokens", token);
   loop.finish("turns", goesOn);
   for (const { name, type, shape } of outputs) graph.output(name, type, shape);

@@ -3,10 +3,16 @@
 import { bytesOf, type GraphBuilder } from "./graph-builder.ts";
 import { DataType } from "./model-proto.ts";
 import { elementCount, type Parameter, type Parameters, transpose } from "./parameters.ts";
-import { BLOCK, quantizeBlocks, quantizeRows } from "./quantization.ts";
+import { blockSize, quantizeBlocks, quantizeRows } from "./quantization.ts";
 
 /** What the weights of the linear layers are kept in; all else is float32. */
 export type FastPrecision = "float32" | "int8" | "int4";
+
+/**
+ * How a linear layer is computed. `rows8` rounds the input by one scale for all of it, which is quick for the 1500
+ * positions of one window; in blocks each row is rounded by itself, so that no row changes another.
+ */
+export type Product = "float32" | "rows8" | "blocks8" | "blocks4";
 
 const EPSILON = { epsilon: { float: 1e-5 } };
 const UNSCALED = { scale: { float: 1 } };
@@ -15,12 +21,12 @@ const UNSCALED = { scale: { float: 1 } };
 export class FusedPass {
   readonly #graph: GraphBuilder;
   readonly #parameters: Parameters;
-  readonly #precision: FastPrecision;
+  readonly #kind: Product;
 
-  constructor(graph: GraphBuilder, parameters: Parameters, precision: FastPrecision) {
+  constructor(graph: GraphBuilder, parameters: Parameters, product: Product) {
     this.#graph = graph;
     this.#parameters = parameters;
-    this.#precision = precision;
+    this.#kind = product;
   }
 
   parameter(name: string): string {
@@ -107,7 +113,7 @@ export class FusedPass {
   embed(tokens: string): string {
     const name = "model.decoder.embed_tokens.weight";
     const graph = this.#graph;
-    if (this.#precision === "float32") return graph.op("Gather", [this.parameter(name), tokens]);
+    if (this.#kind === "float32") return graph.op("Gather", [this.parameter(name), tokens]);
     const { float32, shape } = this.#get(name);
     const rows = shape[0]!;
     const quantized = () => quantizeRows(float32(), rows);
@@ -126,13 +132,13 @@ export class FusedPass {
     const { float32, shape } = this.#get(name);
     const [outputs, inputs] = [shape[0]!, shape[1]!];
     const graph = this.#graph;
-    switch (this.#precision) {
+    switch (this.#kind) {
       case "float32": {
         const read = () => transpose(float32(), outputs, inputs);
         const product = graph.op("MatMul", [x, this.#bytes(`${name}/T`, DataType.float32, [inputs, outputs], read)]);
         return bias === undefined ? product : graph.op("Add", [product, bias]);
       }
-      case "int8": {
+      case "rows8": {
         const read = () => {
           const { scales, values } = quantizeRows(float32(), outputs);
           return { scales, values: transpose(values, outputs, inputs) };
@@ -144,18 +150,22 @@ export class FusedPass {
           bias ? [x, weight, scales, "", bias] : [x, weight, scales],
         );
       }
-      case "int4": {
-        const blocks = inputs / BLOCK;
-        const read = () => quantizeBlocks(float32());
-        const weight = this.#bytes(`${name}/int4`, DataType.uint8, [outputs, blocks, BLOCK / 2], () => read().values);
+      case "blocks8":
+      case "blocks4": {
+        const bits = this.#kind === "blocks8" ? 8 : 4;
+        const block = blockSize(bits, inputs);
+        const blocks = inputs / block;
+        const read = () => quantizeBlocks(float32(), bits, block);
+        const shape = [outputs, blocks, (block * bits) / 8];
+        const weight = this.#bytes(`${name}/int${bits}`, DataType.uint8, shape, () => read().values);
         const scales = this.#bytes(`${name}/scales`, DataType.float32, [outputs * blocks], () => read().scales);
         // Accuracy level 4: the input is rounded to 8 bits, so that integers are multiplied.
-        const sizes = { K: inputs, N: outputs, bits: 4, block_size: BLOCK, accuracy_level: 4 };
+        const sizes = { K: inputs, N: outputs, bits, block_size: block, accuracy_level: 4 };
         const values = bias ? [x, weight, scales, "", "", bias] : [x, weight, scales];
         return graph.op("com.microsoft.MatMulNBits", values, sizes);
       }
       default:
-        return this.#precision satisfies never;
+        return this.#kind satisfies never;
     }
   }
 

@@ -12,7 +12,7 @@ import { writeModel } from "./model-file.ts";
 import { readWeights, sourceFiles } from "./weights.ts";
 
 /** To be raised when the graphs change, so that older ones are made anew. */
-const LAYOUT_VERSION = 2;
+const LAYOUT_VERSION = 3;
 /** Larger graphs keep their weights beside them: loading base peaks at 150 MB less in float32, 50 MB in 8 bits. */
 const INLINE_BYTES = 32e6;
 const SAMPLES = 64;
@@ -46,15 +46,19 @@ export async function optimizeModel(
     for (const [name, model] of fastModels(dims, alignmentLayers, parameters, precision)) {
       await writeModel(join(unfinished, name), model, INLINE_BYTES);
     }
-    await rename(unfinished, target);
+    await rename(unfinished, target).catch((error: unknown) => {
+      // Another process was quicker.
+      if (!existsSync(target)) throw error;
+    });
   } catch (error) {
-    await rm(unfinished, { recursive: true, force: true });
     if (error instanceof Error && "code" in error && error.code === "ENOSPC") {
       throw new InferenceError("disk_full", `There is no room left for ${target}. Make room, then try again.`, {
         cause: error,
       });
     }
     throw error;
+  } finally {
+    await rm(unfinished, { recursive: true, force: true });
   }
   for (const name of await readdir(parent)) {
     const isOutdated = name.startsWith(`${precision}-`) && name !== basename(target);
@@ -65,14 +69,30 @@ export async function optimizeModel(
 /** The graphs that `optimizeModel` made from the files as they are now; undefined when there are none. */
 export async function findFastLayout(folder: string, precision: FastPrecision): Promise<FastLayoutFiles | undefined> {
   if (!existsSync(join(folder, "onnx", "earshot"))) return undefined;
-  const layout = await layoutFolder(folder, precision);
-  if (!existsSync(layout)) return undefined;
+  const layout = await currentLayout(folder, precision);
+  if (layout === undefined || !existsSync(layout)) return undefined;
   return {
     precision,
     encoder: join(layout, "encoder.onnx"),
     audioCache: join(layout, "audio_cache.onnx"),
     decoder: join(layout, "decoder.onnx"),
   };
+}
+
+/** Whether there are graphs that an older Earshot made, or that were made from other files than those there now. */
+export async function hasOutdatedLayout(folder: string, precision: FastPrecision): Promise<boolean> {
+  const parent = join(folder, "onnx", "earshot");
+  if (!existsSync(parent)) return false;
+  const made = (await readdir(parent)).filter((name) => name.startsWith(`${precision}-`));
+  return made.length > 0 && !made.includes(basename((await currentLayout(folder, precision)) ?? ""));
+}
+
+/** undefined when the files that it would be made from are gone. */
+function currentLayout(folder: string, precision: FastPrecision): Promise<string | undefined> {
+  return layoutFolder(folder, precision).catch((error: unknown) => {
+    if (error instanceof InferenceError) return undefined;
+    throw error;
+  });
 }
 
 async function layoutFolder(folder: string, precision: FastPrecision): Promise<string> {

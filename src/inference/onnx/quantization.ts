@@ -1,8 +1,5 @@
 // Weights rounded to 8 or 4 bits, in the forms that onnxruntime's operators take.
 
-/** Elements that share a scale in MatMulNBits. */
-export const BLOCK = 32;
-
 export interface QuantizedMatrix {
   readonly values: Uint8Array;
   readonly scales: Float32Array;
@@ -30,25 +27,36 @@ export function quantizeRows(matrix: Float32Array, rows: number): QuantizedMatri
 }
 
 /**
- * 4-bit values in blocks of 32 around their middle value 8, two to a byte, the first in the low half.
- * @param matrix [rows, columns], columns a multiple of 32
- * @returns values [rows, columns / 2], scales [rows, columns / 32]
+ * Elements of a row that share a scale in MatMulNBits. The tiny model's largest product takes 0.33 ms with 128, 0.44 with
+ * 64 and 0.52 with 32; to 4 bits the finer scales are worth their time.
  */
-export function quantizeBlocks(matrix: Float32Array): QuantizedMatrix {
-  const values = new Uint8Array(matrix.length / 2);
-  const scales = new Float32Array(matrix.length / BLOCK);
-  for (let block = 0; block < scales.length; block++) {
-    const start = block * BLOCK;
+export function blockSize(bits: 8 | 4, columns: number): number {
+  return bits === 4 ? 32 : ([128, 64].find((size) => columns % size === 0) ?? 32);
+}
+
+/**
+ * Values of 8 or 4 bits in blocks around their middle value, 128 or 8; of 4 bits two to a byte, the first in the low
+ * half.
+ * @param matrix [rows, columns], columns a multiple of the block
+ * @returns values [rows, columns] or [rows, columns / 2], scales [rows, columns / block]
+ */
+export function quantizeBlocks(matrix: Float32Array, bits: 8 | 4, block: number): QuantizedMatrix {
+  const middle = bits === 8 ? 128 : 8;
+  const values = new Uint8Array((matrix.length * bits) / 8);
+  const scales = new Float32Array(matrix.length / block);
+  for (let index = 0; index < scales.length; index++) {
+    const start = index * block;
     let extreme = 0;
-    for (let i = start; i < start + BLOCK; i++) {
+    for (let i = start; i < start + block; i++) {
       if (Math.abs(matrix[i]!) > Math.abs(extreme)) extreme = matrix[i]!;
     }
     // The largest value lands on 0, the end of the range that reaches one step further. Ref: llama.cpp Q4_0
-    scales[block] = extreme / -8;
-    const perScale = extreme === 0 ? 0 : -8 / extreme;
-    for (let i = start; i < start + BLOCK; i++) {
-      const value = Math.min(15, Math.round(matrix[i]! * perScale) + 8);
-      values[i >> 1]! |= i & 1 ? value << 4 : value;
+    scales[index] = extreme / -middle;
+    const perScale = extreme === 0 ? 0 : -middle / extreme;
+    for (let i = start; i < start + block; i++) {
+      const value = Math.min(2 * middle - 1, Math.round(matrix[i]! * perScale) + middle);
+      if (bits === 8) values[i] = value;
+      else values[i >> 1]! |= i & 1 ? value << 4 : value;
     }
   }
   return { values, scales };

@@ -21,6 +21,8 @@ export const CHOICE_INPUTS: readonly Value[] = [
   // Added to the logits: 0 or minus infinity, one row for each state, and one column for each token or for all.
   { name: "masks", type: float32, shape: ["states", "masked"] },
   { name: "eot", type: int64, shape: [] },
+  // The loop ends when no more rows than this go on; those that go on without their fellows are read again without them.
+  { name: "few", type: int64, shape: [] },
   { name: "no_speech", type: int64, shape: [] },
   { name: "timestamp_begin", type: int64, shape: [1] },
   // Whether the timestamp rules hold.
@@ -41,15 +43,18 @@ export const CHOICE_OUTPUTS: readonly Value[] = [
 ];
 
 /**
- * Adds the choice to a turn of the decoder. Ref: openai/whisper decoding.py `ApplyTimestampRules`, `GreedyDecoder`
+ * Adds the choice to a turn of the decoder. A row whose last token was the end goes on with ends that cost nothing.
+ * Ref: openai/whisper decoding.py `ApplyTimestampRules`, `GreedyDecoder`
  * @param graph around the loop, with the inputs of `CHOICE_INPUTS`
+ * @param tokens what the turn reads: [rows, read]
  * @param logits [rows, wanted, nVocab]; the last wanted position is sampled
- * @returns the token [rows, 1], and whether any row goes on
+ * @returns the token [rows, 1], and whether more rows than `few` go on
  */
 export function chooseToken(
   graph: GraphBuilder,
   loop: LoopBuilder,
   dims: Pick<ModelDimensions, "nVocab">,
+  tokens: string,
   logits: string,
 ): { token: string; goesOn: string } {
   const { body } = loop;
@@ -88,12 +93,14 @@ export function chooseToken(
   // Timestamps come whenever together they are likelier than any text token.
   const outweighed = body.op("And", [body.op("Greater", [timestampTotal, textLogit]), "timestamps"]);
   const either = body.op("Or", [outweighed, body.op("Greater", [timestampLogit, textLogit])]);
-  const token = body.op("Where", [either, timestampToken, textToken], {}, "token");
+  const hasEnded = body.op("Equal", [body.op("Gather", [tokens, body.ints(-1)], { axis: 1 }), "eot"]);
+  const likeliest = body.op("Where", [either, timestampToken, textToken]);
+  const token = body.op("Where", [hasEnded, "eot", likeliest], {}, "token");
   const logit = body.op("Where", [either, timestampLogit, textLogit]);
   const both = body.op("Concat", [textTotal, timestampTotal], { axis: 1 });
   const bothTotal = body.op("ReduceLogSumExp", [both], { axes: [1], keepdims: 1 });
   const total = body.op("Where", [outweighed, timestampTotal, bothTotal]);
-  const logprob = body.op("Sub", [logit, total], {}, "logprob");
+  const logprob = body.op("Where", [hasEnded, body.float(0), body.op("Sub", [logit, total])], {}, "logprob");
   loop.list("sampled_tokens", { name: body.op("Identity", [token]), ...rowOfInts });
   loop.list("sampled_logprobs", { name: logprob, type: float32, shape: ["rows", 1] });
 
@@ -107,7 +114,7 @@ export function chooseToken(
   loop.handOn("last_timestamp", body.op("Where", [isTimestamp, token, lastTimestamp], {}, "after_last_timestamp"));
 
   const unlike = body.op("Cast", [body.op("Not", [body.op("Equal", [token, "eot"])])], { to: int64 });
-  const goesOn = body.op("Cast", [body.op("ReduceMax", [unlike], { keepdims: 0 })], { to: bool }, "goes_on");
+  const goesOn = body.op("Greater", [body.op("ReduceSum", [unlike], { keepdims: 0 }), "few"], {}, "goes_on");
   return { token, goesOn };
 }
 

@@ -181,12 +181,12 @@ describe("a command comes in", () => {
     expect(rig.told.invocations).toEqual([]);
   });
 
-  it("as words of the other commands in a direct message", async () => {
+  it("as words of the other commands in a direct message, where nobody is an administrator", async () => {
     const rig = await startDiscordRig();
     rig.double.say(rig.world.directChannel(PERSON), PERSON, { content: "jargon add Kubernetes, etcd" });
     await eventually(() =>
       expect(rig.told.invocations).toMatchObject([
-        { command: "jargon", text: "add Kubernetes, etcd", actor: { isAdmin: true } },
+        { command: "jargon", text: "add Kubernetes, etcd", actor: { isAdmin: false } },
       ]),
     );
   });
