@@ -7,10 +7,11 @@ import type { ChatBody } from "./adapters/playground/chat-log.ts";
 import { createPlayground } from "./adapters/playground/index.ts";
 import { createSlack, type SlackOptions } from "./adapters/slack/index.ts";
 import { createTeams } from "./adapters/teams/index.ts";
+import type { Environment } from "./config/sources.ts";
 import type { Config } from "./config.ts";
 import { createGateway, discardLeftovers } from "./core/gateway.ts";
 import { keepListening } from "./core/listening.ts";
-import type { Engine, Observe, Platform, PromptTokens } from "./core/ports.ts";
+import type { Engine, Lane, Observe, Platform, PromptTokens, Transcriber } from "./core/ports.ts";
 import type { PlatformName } from "./core/recording.ts";
 import { createRetention } from "./core/retention.ts";
 import { fetchModel } from "./fetch-model.ts";
@@ -18,6 +19,7 @@ import { catalogModels } from "./inference/catalog.ts";
 import { createLocalTranscriber } from "./inference/local-transcriber.ts";
 import { ffmpegPath } from "./inference/media.ts";
 import { demoFolder } from "./inference/models.ts";
+import { createPoolTranscriber, type PoolTranscriber } from "./inference/pool-transcriber.ts";
 import { createPromptTokens } from "./inference/prompt-tokens.ts";
 import { sandboxFor } from "./inference/sandbox.ts";
 import type { Log } from "./log.ts";
@@ -54,6 +56,7 @@ const GRACE_MS = 3000;
 /** A worker that was stopped for longer, such as by a sleeping machine, may find its job taken. */
 const LEASE_MS = 5000;
 const EXPIRE_EVERY_MS = 3_600_000;
+const LOOK_AT_POOL_EVERY_MS = 15_000;
 
 /** Where local counterparts of the platforms are, in tests. */
 export interface Counterparts {
@@ -103,7 +106,7 @@ async function start(
   };
   const { queue, transcripts } = stores;
 
-  const metrics = createMetrics(queue);
+  const metrics = createMetrics(queue, () => transcriber.members?.() ?? []);
   const tally = createTally(now);
   const observe: Observe = (event) => {
     log.observe(event);
@@ -114,18 +117,13 @@ async function start(
   const env = { ...config.env, EARSHOT_SANDBOX: config.sandbox };
   // What is required is said at the start, not at the first recording.
   if (config.sandbox === "require") await sandboxFor(ffmpegPath(), env);
-  const transcriber = createLocalTranscriber({
-    device: config.device,
-    threads: config.threads,
-    env,
-    log: log.warn,
-  });
+  const transcriber = transcriberOf(config, env, log);
   stops.push(() => transcriber.close());
   let engine = await transcriber.engine(config.model);
   const fetching = new AbortController();
   stops.push(() => fetching.abort());
   const fetch =
-    config.model === "auto"
+    config.model === "auto" && config.pool === undefined
       ? await fetchModel(engine, transcriber, { env: config.env, log, signal: fetching.signal })
       : undefined;
   void fetch?.engine.then(
@@ -134,6 +132,14 @@ async function start(
     },
     (error: unknown) => observe({ kind: "unexpected", where: "a fetched model", error }),
   );
+
+  if (config.pool !== undefined) {
+    // Machines come and go.
+    const look = setInterval(async () => {
+      engine = await transcriber.engine(config.model).catch(() => engine);
+    }, LOOK_AT_POOL_EVERY_MS);
+    stops.push(() => clearInterval(look));
+  }
 
   const platforms = new Map<PlatformName, Platform>();
   const platform = (name: PlatformName): Platform => {
@@ -187,7 +193,7 @@ async function start(
     cloudPricePerMinute: config.cloudPricePerMinute,
     folder,
     limits,
-    lanes: ["short", "any"],
+    lanes: lanesOf(config),
     leaseMs: LEASE_MS,
     observe,
     now,
@@ -229,6 +235,23 @@ async function start(
     data,
     broken,
   };
+}
+
+/** The whole difference between this machine and a pool of them. */
+function transcriberOf(
+  { pool, device, threads }: Config,
+  env: Environment,
+  log: Log,
+): Transcriber & Partial<PoolTranscriber> {
+  if (pool === undefined) return createLocalTranscriber({ device, threads, env, log: log.warn });
+  const { nats, replicas, audioBytes } = pool;
+  return createPoolTranscriber({ nats, limits: { replicas, audioBytes }, log: log.warn });
+}
+
+/** Here the engine is one; a pool is kept busy, and a quarter of what it is given is short for certain. */
+function lanesOf({ pool }: Config): readonly Lane[] {
+  if (pool === undefined) return ["short", "any"];
+  return Array.from({ length: pool.parallel }, (_, index) => (index % 4 === 0 ? "short" : "any"));
 }
 
 function revealed({ botToken, appToken, signingSecret }: NonNullable<Config["slack"]>) {

@@ -11,6 +11,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "start the bot, and a page on this machine to try it",
     load: async () => (await import("./cli/start.ts")).start,
   },
+  worker: {
+    summary: "transcribe for a pool of machines",
+    load: async () => (await import("./cli/worker.ts")).worker,
+  },
   transcribe: {
     summary: "turn recordings into text, subtitles or JSON",
     load: async () => (await import("./cli/transcribe.ts")).transcribe,

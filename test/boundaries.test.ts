@@ -37,8 +37,9 @@ const KNOWS: Record<string, readonly string[]> = {
   adapters: ["core"],
   storage: ["core"],
   web: ["core"],
+  config: ["core", "adapters", "inference", ""],
   cli: ["core", "inference", "storage", ""],
-  "": ["core", "inference", "adapters", "storage", "web", "cli"],
+  "": ["core", "inference", "adapters", "storage", "web", "cli", "config"],
 };
 
 /** Package -> the only files that may import it. */
@@ -48,6 +49,8 @@ const FENCES: Record<string, RegExp> = {
   "better-sqlite3": /^storage\//,
   "@slack/bolt": /^adapters\/slack\//,
   "discord.js": /^adapters\/discord\//,
+  botbuilder: /^adapters\/teams\//,
+  jose: /^adapters\/teams\//,
   "@azure/msal-node": /^adapters\/teams\/graph\//,
   "prom-client": /^web\//,
   pino: /^log\.ts$/,

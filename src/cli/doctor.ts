@@ -18,23 +18,26 @@ import type { Device } from "../inference/session.ts";
 import { checkPlatforms } from "../platform-checks.ts";
 import { databasePath } from "../storage/paths.ts";
 import { parseArguments } from "./arguments.ts";
+import { checkPool } from "./doctor-pool.ts";
 import { formatOptions, wrap } from "./help.ts";
 import type { Io } from "./io.ts";
 import { flag } from "./kinds.ts";
+import { NATS_OPTIONS, natsSettings } from "./nats-options.ts";
 
-const HEAD = `Usage: earshot doctor [--json]
+const HEAD = `Usage: earshot doctor [--json] [--nats URL]
 
 Checks what Earshot stands on: Node, ffmpeg, onnxruntime and its devices, the
 models and their checksums, disk and memory, the settings, the database, and
-the chat platforms that are set up.
+the chat platforms that are set up; with --nats, a pool of machines as well.
 
 `;
 
 const OPTIONS = {
+  ...NATS_OPTIONS,
   json: { group: "Options", kind: flag, fallback: false, help: "print the findings as JSON, for programs" },
 };
 
-interface Finding {
+export interface Finding {
   readonly check: string;
   /** "mend": Earshot cannot work so; "note": it works, and could work better. */
   readonly state: "ok" | "note" | "mend";
@@ -65,6 +68,7 @@ export async function doctor(argv: readonly string[], io: Io): Promise<number> {
     await checkFolder("models folder", modelsFolder(io.env), "EARSHOT_MODELS"),
     checkMemory(),
     ...(await checkGateway(io)),
+    ...(await checkPool(natsSettings(values, io.env))),
   ];
   io.stdout.write(values.json ? `${JSON.stringify(findings, null, 2)}\n` : findings.map(lines).join(""));
   return findings.some((finding) => finding.state === "mend") ? 1 : 0;

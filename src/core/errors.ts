@@ -37,6 +37,8 @@ export type InferenceErrorCode =
   | "no_ffmpeg"
   | "no_device"
   | "disk_full"
+  /** It ended one machine of the pool after the other. */
+  | "poisoned"
   | "database_locked";
 
 /** Something the user can mend. The message is a sentence that says what to do next. */
@@ -80,6 +82,11 @@ export class ConfigError extends Error {
     super(problems.join("\n"));
     this.problems = problems;
   }
+}
+
+/** The gateway stops: what runs is wanted again at its next start. */
+export class Stopping extends Error {
+  override readonly name = "Stopping";
 }
 
 /** What happens next with a job that met an error. */

@@ -1,6 +1,7 @@
 // Every sentence about a recording that a person in the chat can read. Short: it is read on a phone.
 import type { PlatformErrorCode } from "./errors.ts";
 import type { Counted, DayLimit, Over } from "./limits.ts";
+import type { WaitingReason } from "./ports.ts";
 
 interface Named {
   readonly name: string;
@@ -27,6 +28,18 @@ export function waiting({ name, durationSeconds, ahead }: Named & { durationSeco
     ahead === 0 ? "it is next" : ahead === 1 ? "one recording is before it" : `${ahead} recordings are before it`;
   return `${named(name, durationSeconds)} is waiting: ${place}.`;
 }
+
+/** For those who wait: that nothing is lost, and nothing need be done. */
+export function waitingInPool({ name, reason }: Named & { reason: WaitingReason }): string {
+  return `${name} is waiting ${WAITING_FOR[reason]}; nothing need be done here.`;
+}
+
+const WAITING_FOR: Readonly<Record<WaitingReason, string>> = {
+  connection: "until the transcribers can be reached again",
+  transcriber: "for a transcriber, of which none is there now",
+  turn: "for a free transcriber",
+  room: "for its turn: the transcribers have very much to do",
+};
 
 export function starting({
   name,

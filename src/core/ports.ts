@@ -52,7 +52,7 @@ export interface Posting {
 /** What the gateway does with what people do on a platform. */
 export interface Listener {
   /** A recording was posted where Earshot can see it. Resolves when the job is durable: acknowledge then. */
-  recording(recording: Recording): Promise<Reception>;
+  recording(recording: Recording, request?: JobRequest): Promise<Reception>;
   command(invocation: Invocation): Promise<Reply>;
   /** A button under an answer. The reply is for the one who pressed it; undefined: the answer itself will change. */
   press(press: Press): Promise<Reply | undefined>;
@@ -281,6 +281,8 @@ export interface TranscriberOptions extends Plan {
   readonly resume?: { readonly checkpoint: unknown; readonly segments: readonly Segment[] };
   /** Recordings of up to a minute or two go before longer ones. */
   readonly isShort: boolean;
+  /** The same each time the same job is run: a pool finds by it what it has finished for an earlier run. */
+  readonly key?: string;
   /** A longer recording is refused (too_long), whatever its header says of its length. */
   readonly maxSeconds?: number;
   /** The time of each word, where the model's graphs can tell it; else segments only. */
@@ -295,7 +297,20 @@ export interface TranscriberEvents {
   progress(seconds: number, duration: number, work?: { readonly done: number; readonly total: number }): void;
   /** A window's segments, and where to go on after them. The next window waits for the promise. */
   window(segments: readonly Segment[], checkpoint: unknown): Promise<void>;
+  /** Nothing goes on for now, and why; over with the next progress or window. */
+  waiting?(reason: WaitingReason): void;
 }
+
+/** What a transcription in a pool waits for. */
+export type WaitingReason =
+  /** The pool cannot be reached. */
+  | "connection"
+  /** No machine is there that has the model. */
+  | "transcriber"
+  /** All that have it are busy. */
+  | "turn"
+  /** The pool holds as many recordings as it may. */
+  | "room";
 
 export interface TranscriberResult extends Transcript, Engine {}
 
@@ -304,6 +319,21 @@ export interface Engine {
   readonly model: string;
   readonly device: string;
   readonly notes: readonly string[];
+}
+
+/** A machine of a pool of transcribers, as it last spoke of itself. */
+export interface PoolMember {
+  readonly worker: string;
+  readonly version: string;
+  readonly models: readonly string[];
+  readonly device: string;
+  /** Recordings that it works on. */
+  readonly busy: number;
+  /** Since it was started. */
+  readonly done: number;
+  readonly failed: number;
+  readonly audioSeconds: number;
+  readonly workSeconds: number;
 }
 
 /** Counts and cuts text as the model's own tokenizer does. */

@@ -180,6 +180,7 @@ async function transcribed(
     {
       ...plan,
       wordTimes: true,
+      key: job.id,
       isShort: (recording.durationSeconds ?? Number.POSITIVE_INFINITY) <= SHORT_SECONDS,
       maxSeconds: limits.durationSeconds,
       ...(checkpoint === undefined ? {} : { resume: { checkpoint, segments: job.segments } }),
@@ -199,6 +200,10 @@ async function transcribed(
         parts.status.update(job, { kind: "status", text, progress, actions: [cancelAction(job.id)] });
       },
       window: (segments, next) => job.append(segments, next),
+      waiting(reason) {
+        const text = messages.waitingInPool({ name: recording.name, reason });
+        parts.status.update(job, { kind: "status", text, actions: [cancelAction(job.id)] });
+      },
     },
     AbortSignal.any([signal, refused.signal]),
   );
@@ -274,11 +279,11 @@ async function answered(
   settings: Settings,
   parts: RunJobParts,
 ): Promise<void> {
-  const { compareWith, formats: asked } = job.request;
+  const { compareWith, formats: asked, wantsFiles = asked !== undefined } = job.request;
   const earlier = compareWith === undefined ? undefined : await parts.transcripts.get(compareWith);
   const answer = answerReply(stored, settings, {
     ...(earlier === undefined ? {} : { earlier }),
-    wantsFiles: asked !== undefined,
+    wantsFiles,
   });
   if (!job.steps.isAnswered) {
     await parts.status.conclude(job, answer);

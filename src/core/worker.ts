@@ -1,7 +1,7 @@
 // Claims jobs, keeps their leases, and settles them: done, again later, or failed and said so.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClockWatch } from "./clock-watch.ts";
-import { dispositionOf, InferenceError, PlatformError, UserError } from "./errors.ts";
+import { dispositionOf, InferenceError, PlatformError, Stopping, UserError } from "./errors.ts";
 import type { ClaimedJob, Failure, Outcome, Verdict } from "./job.ts";
 import * as messages from "./messages.ts";
 import type { JobQueue, Lane, Observe, StoredTranscript } from "./ports.ts";
@@ -177,7 +177,7 @@ export function createWorker(parts: WorkerParts): Worker {
       const grace = new AbortController();
       const ended = Promise.all(loops).then(() => grace.abort());
       await sleep(graceMs, undefined, { signal: grace.signal }).catch(() => undefined);
-      cut.abort(new Error("The gateway stops."));
+      cut.abort(new Stopping("The gateway stops."));
       // A platform that has fallen silent in the middle of a call does not hold up the end: the next gateway takes over.
       await Promise.race([ended, sleep(LONGEST_END_MS, undefined, { ref: false })]);
     },

@@ -5,12 +5,12 @@ import type { TranscriberOptions, TranscriberResult } from "../core/ports.ts";
 import type { GuardNote, Segment, Way } from "../core/transcript.ts";
 
 // Infinity and NaN are numbers here: what a model gives is not always finite.
-const float = z.custom<number>((value) => typeof value === "number");
+export const float = z.custom<number>((value) => typeof value === "number");
 const id = z.int().positive();
 
 // Loose: what an engine tells beyond these is passed on.
 const word = z.looseObject({ word: z.string(), start: float, end: float, probability: float });
-const segment: z.ZodType<Segment> = z.looseObject({
+export const segment: z.ZodType<Segment> = z.looseObject({
   id: z.int(),
   seek: z.int(),
   start: float,
@@ -43,7 +43,7 @@ const guard: z.ZodType<GuardNote> = z.object({
   action: z.enum(["dropped", "redecoded", "cut"]),
 });
 const engine = { model: z.string(), device: z.string(), notes: z.array(z.string()) };
-const result: z.ZodType<TranscriberResult> = z.looseObject({
+export const result: z.ZodType<TranscriberResult> = z.looseObject({
   ...engine,
   text: z.string(),
   segments: z.array(segment),
@@ -54,7 +54,7 @@ const result: z.ZodType<TranscriberResult> = z.looseObject({
 });
 
 // All of them, or one would be lost on the way without a word.
-const transcriberOptions = z.object({
+export const transcriberOptions = z.object({
   model: z.string(),
   language: z.string().exactOptional(),
   allowedLanguages: z.array(z.string()).exactOptional(),
@@ -66,6 +66,7 @@ const transcriberOptions = z.object({
   way: way.exactOptional(),
   resume: z.object({ checkpoint: z.unknown(), segments: z.array(segment) }).exactOptional(),
   isShort: z.boolean(),
+  key: z.string().exactOptional(),
   maxSeconds: z.number().positive().exactOptional(),
   wordTimes: z.boolean().exactOptional(),
 } satisfies Record<keyof TranscriberOptions, z.ZodType>);
@@ -80,7 +81,7 @@ export const toChild = z.discriminatedUnion("kind", [
 ]);
 export type ToChild = Frozen<z.output<typeof toChild>>;
 
-const sentError = z.object({
+export const sentError = z.object({
   name: z.enum(["UserError", "InferenceError", "ConfigError", "Error"]),
   code: z.string().exactOptional(),
   message: z.string(),
@@ -104,7 +105,7 @@ export const fromChild = z.discriminatedUnion("kind", [
 export type FromChild = Frozen<z.output<typeof fromChild>>;
 
 /** Read-only throughout, as the ports have it. */
-type Frozen<T> = T extends readonly (infer Item)[]
+export type Frozen<T> = T extends readonly (infer Item)[]
   ? readonly Frozen<Item>[]
   : T extends object
     ? { readonly [Key in keyof T]: Frozen<T[Key]> }

@@ -1,6 +1,7 @@
 // What Prometheus can read: jobs, waits and speed.
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
-import type { JobQueue, Observe } from "../core/ports.ts";
+import type { JobQueue, Observe, PoolMember } from "../core/ports.ts";
+import { addPoolMetrics } from "./pool-metrics.ts";
 
 export interface Metrics {
   readonly observe: Observe;
@@ -8,7 +9,11 @@ export interface Metrics {
   text(): Promise<string>;
 }
 
-export function createMetrics(queue: Pick<JobQueue, "counts">): Metrics {
+/** @param members of a pool, where there is one */
+export function createMetrics(
+  queue: Pick<JobQueue, "counts">,
+  members: () => readonly PoolMember[] = () => [],
+): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
@@ -52,6 +57,7 @@ export function createMetrics(queue: Pick<JobQueue, "counts">): Metrics {
       for (const [state, count] of Object.entries(await queue.counts())) this.set({ state }, count);
     },
   });
+  addPoolMetrics(registers, members);
   const unexpected = new Counter({
     name: "earshot_unexpected_errors_total",
     help: "Errors that should not be",

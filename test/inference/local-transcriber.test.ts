@@ -13,11 +13,11 @@ import { createLocalTranscriber } from "../../src/inference/local-transcriber.ts
 import { demoFolder } from "../../src/inference/models.ts";
 import { keeping, never, transcriberContract } from "../contracts/transcriber.ts";
 import { engineChildren } from "../support/engine-children.ts";
-import { ffmpeg, PICTURE } from "../support/recordings.ts";
+import { ffmpeg } from "../support/recordings.ts";
+import { sample, transcriberRecordings } from "../support/transcriber-recordings.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-const sample = (name: string) => fileURLToPath(new URL(`../../models/demo/sample/${name}`, import.meta.url));
 const OPTIONS: TranscriberOptions = {
   model: "demo",
   task: "transcribe",
@@ -73,32 +73,14 @@ const isAlive = (pid: number) => {
 };
 
 transcriberContract("the local transcriber", async () => {
-  const made = await mkdtemp(join(tmpdir(), "earshot-contract-"));
-  const refs = JSON.parse(await readFile(sample("refs.json"), "utf8")) as {
-    file: string;
-    prompt?: string;
-    terms?: string[];
-  }[];
-  const primed = refs.find(({ prompt }) => prompt !== undefined);
-  const recordings = {
-    long: sample("meeting.flac"),
-    short: sample(primed?.file ?? ""),
-    silent: join(made, "silent.flac"),
-    unreadable: join(made, "unreadable.mp3"),
-    soundless: join(made, "soundless.mp4"),
-  };
-  ffmpeg("-f", "lavfi", "-i", "anullsrc=r=16000:cl=mono", "-t", "70", recordings.silent);
-  ffmpeg(...PICTURE, recordings.soundless);
-  await writeFile(recordings.unreadable, "this is no sound");
+  const made = await transcriberRecordings();
   const local = createLocalTranscriber({ device: "cpu", threads: 1 });
   return {
+    ...made,
     transcriber: local,
-    model: "demo",
-    recordings,
-    prompt: { text: primed?.prompt ?? "", term: primed?.terms?.[0] ?? "" },
     async close() {
       await local.close();
-      await rm(made, { recursive: true, force: true });
+      await made.close();
     },
   };
 });
