@@ -282,11 +282,11 @@ async function answered(
   settings: Settings,
   parts: RunJobParts,
 ): Promise<void> {
-  const { compareWith, formats: asked } = job.request;
+  const { compareWith, formats: asked, wantsFiles = asked !== undefined } = job.request;
   const earlier = compareWith === undefined ? undefined : await parts.transcripts.get(compareWith);
   const answer = answerReply(stored, settings, {
     ...(earlier === undefined ? {} : { earlier }),
-    wantsFiles: asked !== undefined,
+    wantsFiles,
   });
   if (!job.steps.isAnswered) {
     await parts.status.conclude(job, answer);
