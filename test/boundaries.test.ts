@@ -48,6 +48,10 @@ const FENCES: Record<string, RegExp> = {
   "better-sqlite3": /^storage\//,
   "@slack/bolt": /^adapters\/slack\//,
   "discord.js": /^adapters\/discord\//,
+  "@nats-io/transport-node": /^inference\/pool\//,
+  "@nats-io/jetstream": /^inference\/pool\//,
+  "@nats-io/obj": /^inference\/pool\//,
+  "@nats-io/kv": /^inference\/pool\//,
   "prom-client": /^web\//,
   pino: /^log\.ts$/,
 };

@@ -27,7 +27,7 @@ describe.skipIf(!hasNats)("the pool", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "earshot-pool-"));
     long = join(folder, "long.flac");
-    ffmpeg("-stream_loop", "3", "-i", sample("meeting.flac"), "-c:a", "flac", long);
+    ffmpeg("-stream_loop", "1", "-i", sample("meeting.flac"), "-c:a", "flac", long);
     const here = createLocalTranscriber({ device: "cpu", threads: 1 });
     local = await here.transcribe(long, POOL_OPTIONS, keeping(), never());
     await here.close();
