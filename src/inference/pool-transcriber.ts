@@ -147,7 +147,7 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
       const { resume: _, key = randomUUID(), ...plan } = { ...wanted, model };
       const id = await itemId(path, plan, key, signal);
       const lane = wanted.isShort ? "short" : "long";
-      const calls = createItemCalls(connection, { id, lane, options: plan }, limits.ackWaitMs, randomUUID(), signal);
+      const calls = createItemCalls(connection, { id, lane, options: plan }, limits.ackWaitMs, signal);
       const bytes = durationSeconds * LARGEST_BYTES_PER_SECOND;
       const prepare = () => preparedAudio(path, { signal, ...defined({ maxSeconds: wanted.maxSeconds }) });
 
