@@ -6,7 +6,9 @@ import { createDiscord, type DiscordOptions } from "./adapters/discord/index.ts"
 import type { ChatBody } from "./adapters/playground/chat-log.ts";
 import { createPlayground } from "./adapters/playground/index.ts";
 import { createSlack, type SlackOptions } from "./adapters/slack/index.ts";
-import type { Config, Environment } from "./config.ts";
+import { createTeams } from "./adapters/teams/index.ts";
+import type { Environment } from "./config/sources.ts";
+import type { Config } from "./config.ts";
 import { createGateway, discardLeftovers } from "./core/gateway.ts";
 import { keepListening } from "./core/listening.ts";
 import type { Engine, Lane, Observe, Platform, PromptTokens, Transcriber } from "./core/ports.ts";
@@ -21,10 +23,12 @@ import { createPoolTranscriber, type PoolTranscriber } from "./inference/pool-tr
 import { createPromptTokens } from "./inference/prompt-tokens.ts";
 import { sandboxFor } from "./inference/sandbox.ts";
 import type { Log } from "./log.ts";
+import { revealedApp } from "./platform-checks.ts";
 import { createChatLog } from "./storage/chat-log.ts";
 import { openDatabase } from "./storage/database.ts";
 import { createGlossaryStore } from "./storage/glossary.ts";
 import { databasePath } from "./storage/paths.ts";
+import { createPlatformNotes } from "./storage/platform-notes.ts";
 import { createQueue } from "./storage/queue.ts";
 import { createSettingsStore } from "./storage/settings.ts";
 import { createTranscriptStore } from "./storage/transcripts.ts";
@@ -164,6 +168,20 @@ async function start(
     createSlack({ ...revealed(config.slack), ...counterparts.slack, maxBytes: limits.bytes, observe, now });
   if (slack) platforms.set("slack", slack.platform);
 
+  const teams =
+    config.teams &&
+    createTeams({
+      ...config.teams,
+      app: revealedApp(config.teams),
+      notes: createPlatformNotes(database, "teams"),
+      maxBytes: limits.bytes,
+      observe,
+      warn: log.warn,
+      now,
+    });
+  if (teams) platforms.set("teams", teams.platform);
+  const teamsPlugins = teams?.plugins ?? [];
+
   const gateway = createGateway({
     ...stores,
     name: `gateway-${process.pid}`,
@@ -203,8 +221,9 @@ async function start(
     port: config.port,
     metrics,
     status: async () => ({ engine, platforms: [...platforms.keys()], counts: await queue.counts(), ...tally.read() }),
-    plugins: config.playground ? [playground.plugin] : [],
-    signedPlugins: slack?.plugin ? [slack.plugin] : [],
+    // What nobody signs is for this machine alone.
+    plugins: [...(config.playground ? [playground.plugin] : []), ...(config.teams?.app ? [] : teamsPlugins)],
+    signedPlugins: [...(slack?.plugin ? [slack.plugin] : []), ...(config.teams?.app ? teamsPlugins : [])],
     observe,
   });
   stops.push(() => server.close());

@@ -47,6 +47,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; readonly loa
     summary: "measure how fast this machine transcribes",
     load: async () => (await import("./cli/bench.ts")).bench,
   },
+  eval: {
+    summary: "measure how well long recordings are written down",
+    load: async () => (await import("./cli/eval.ts")).evaluate,
+  },
 };
 
 const HELP = `Usage: earshot <command> [options]

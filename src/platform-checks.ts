@@ -1,6 +1,8 @@
 // What `earshot doctor` says of the chat platforms: whether their tokens are taken, and what is missing.
 import { checkDiscord } from "./adapters/discord/check.ts";
 import { checkSlack } from "./adapters/slack/check.ts";
+import { checkTeams } from "./adapters/teams/check.ts";
+import type { TeamsConfig } from "./config/platforms.ts";
 import type { Config } from "./config.ts";
 
 export interface PlatformFinding {
@@ -10,7 +12,7 @@ export interface PlatformFinding {
   readonly remedy?: string;
 }
 
-export async function checkPlatforms({ slack, discord }: Config): Promise<PlatformFinding[]> {
+export async function checkPlatforms({ slack, discord, teams }: Config): Promise<PlatformFinding[]> {
   return [
     slack === undefined
       ? { name: "slack", finding: "not set up (SLACK_BOT_TOKEN); docs/slack.md says how" }
@@ -18,5 +20,12 @@ export async function checkPlatforms({ slack, discord }: Config): Promise<Platfo
     discord === undefined
       ? { name: "discord", finding: "not set up (DISCORD_TOKEN); docs/discord.md says how" }
       : { name: "discord", ...(await checkDiscord({ token: discord.token.reveal() })) },
+    ...(teams === undefined
+      ? [{ name: "teams", finding: "not set up (TEAMS_APP_ID); docs/teams.md says how" }]
+      : (await checkTeams({ ...teams, app: revealedApp(teams) })).map((found) => ({ name: "teams", ...found }))),
   ];
+}
+
+export function revealedApp({ app }: TeamsConfig) {
+  return app && { ...app, password: app.password.reveal() };
 }

@@ -37,8 +37,9 @@ const KNOWS: Record<string, readonly string[]> = {
   adapters: ["core"],
   storage: ["core"],
   web: ["core"],
+  config: ["core", "adapters", "inference", ""],
   cli: ["core", "inference", "storage", ""],
-  "": ["core", "inference", "adapters", "storage", "web", "cli"],
+  "": ["core", "inference", "adapters", "storage", "web", "cli", "config"],
 };
 
 /** Package -> the only files that may import it. */
@@ -52,6 +53,7 @@ const FENCES: Record<string, RegExp> = {
   "@nats-io/jetstream": /^inference\/pool\//,
   "@nats-io/obj": /^inference\/pool\//,
   "@nats-io/kv": /^inference\/pool\//,
+  "@azure/msal-node": /^adapters\/teams\/graph\//,
   "prom-client": /^web\//,
   pino: /^log\.ts$/,
 };

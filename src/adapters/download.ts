@@ -12,8 +12,9 @@ import { isInside, lookupOutside, refusedAddress } from "./remote-address.ts";
 
 export interface DownloadOptions {
   /**
-   * Where the file, and whatever the first answer redirects to, may lie, such as "https://files.example.com". Plain
-   * http is taken for loopback alone, which a local counterpart has.
+   * Where the file, and whatever the first answer redirects to, may lie, such as "https://files.example.com", or
+   * "https://*.example.com" for any name before that one. Plain http is taken for loopback alone, which a local
+   * counterpart has.
    */
   readonly origins: readonly string[];
   readonly maxBytes: number;
@@ -24,9 +25,16 @@ export interface DownloadOptions {
   readonly credentials?: Readonly<Record<string, string>>;
   /** Looks at the content type of an answer with 200, and throws what it means instead. */
   readonly checkType?: (contentType: string) => void;
+  /** Asks anew for a link or credentials that last for a while only: what ran out in the middle goes on with them. */
+  readonly fresh?: () => Promise<FileLink>;
   /** The longest silence, and the longest download. */
   readonly idleMs?: number;
   readonly overallMs?: number;
+}
+
+export interface FileLink {
+  readonly url: string;
+  readonly credentials?: DownloadOptions["credentials"];
 }
 
 const MOST_REDIRECTS = 3;
@@ -62,9 +70,18 @@ interface Begun {
 }
 
 async function received(url: URL, part: string, options: DownloadOptions): Promise<void> {
+  let link = { url, options };
   let begun: Begun | undefined;
   for (let resumes = 0; ; resumes++) {
-    const response = await request(url, options, begun);
+    let response: IncomingMessage;
+    try {
+      response = await request(link.url, link.options, begun);
+    } catch (error) {
+      if (begun === undefined || options.fresh === undefined || !hasRunOut(error)) throw error;
+      const { url: again, credentials = {} } = await options.fresh();
+      link = { url: new URL(again), options: { ...options, credentials } };
+      response = await request(link.url, link.options, begun);
+    }
     const isRest = response.statusCode === 206 && begun !== undefined;
     const { headers } = response;
     try {
@@ -96,7 +113,14 @@ async function stored(
     },
   });
   const file = createWriteStream(part, { flags: before > 0 ? "a" : "w", mode: 0o600 });
-  await pipeline(response, bounded, file, { signal });
+  const closed = new Promise<void>((resolve) => file.once("close", resolve));
+  try {
+    await pipeline(response, bounded, file, { signal });
+  } catch (error) {
+    // A write that is still under way would lengthen the file after it was measured for the rest.
+    await closed;
+    throw error;
+  }
 }
 
 async function request(url: URL, options: DownloadOptions, begun: Begun | undefined): Promise<IncomingMessage> {
@@ -120,7 +144,7 @@ function answerOf(
 ): Promise<IncomingMessage> {
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const isLocal = isIP(host) !== 0 && /^(127\.|::1$)/.test(host);
-  if (!origins.includes(url.origin) || (url.protocol !== "https:" && !isLocal)) {
+  if (!isAmong(url.origin, origins) || (url.protocol !== "https:" && !isLocal)) {
     throw new PlatformError("rejected", `A recording's link leads to ${url.origin}, where no recordings lie.`);
   }
   // An address in the link is never looked up. Loopback is reached only when it was allowed by name, as above.
@@ -153,6 +177,20 @@ function refused({ statusCode: status = 0, headers }: IncomingMessage): Platform
   if (status === 401 || status === 403) return new PlatformError("forbidden", text);
   if (status === 404 || status === 410) return new PlatformError("gone", text);
   return new PlatformError(status >= 500 ? "unavailable" : "rejected", text);
+}
+
+/** @param origins some with "*." before a name, which stands for whatever lies under it and not for the name itself */
+export function isAmong(origin: string, origins: readonly string[]): boolean {
+  return origins.some((allowed) => {
+    const [scheme = "", name] = allowed.split("*.");
+    if (name === undefined) return allowed === origin;
+    return origin.startsWith(scheme) && origin.endsWith(`.${name}`);
+  });
+}
+
+/** How file servers answer to a link that was good before. */
+function hasRunOut(error: unknown): boolean {
+  return error instanceof PlatformError && (error.code === "forbidden" || error.code === "gone");
 }
 
 function strong(tag: string | undefined): string | undefined {

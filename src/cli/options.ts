@@ -52,6 +52,16 @@ export const OPTIONS = {
     help: "files to write: one or several of txt,vtt,srt,tsv,json, or all",
   }),
   verbose: inOutput({ kind: boolean, fallback: true, help: "print each segment when it is finished" }),
+  verbatim: inOutput({
+    kind: boolean,
+    fallback: true,
+    help: "False: leave out um and uh, and write English numbers from ten on in digits",
+  }),
+  chapters: inOutput({
+    kind: boolean,
+    fallback: false,
+    help: "cut long transcripts into chapters, by pauses and changes of topic: in json, and beside vtt as NAME.chapters.vtt",
+  }),
   "json-lines": inOutput({
     kind: flag,
     fallback: false,
@@ -110,6 +120,11 @@ export const OPTIONS = {
     kind: list(language, "LIST", "codes or English names such as en,de"),
     fallback: undefined,
     help: "detect one of these only: en,de",
+  }),
+  mixed_languages: inLanguage({
+    kind: boolean,
+    fallback: false,
+    help: "detect the language in each window of 30 seconds, for recordings in which people change it",
   }),
   initial_prompt: inLanguage({
     kind: text("TEXT", "a text"),
@@ -247,6 +262,17 @@ export const OPTIONS = {
     fallbackText: "all, mixed down",
     help: "channel of the track, counted from 0",
   }),
+  tracks: inParts({
+    kind: choice(["auto", "on", "off"]),
+    fallback: "auto",
+    help: "on: one speaker on each track, or on each channel of the only track; auto: where the sound shows it; off: all sound together, as openai/whisper",
+  }),
+  speakers: inParts({
+    kind: list(text("NAME", "a name"), "NAMES", "names such as Anna,Ben"),
+    fallback: [],
+    fallbackText: "the tracks' titles, else Speaker 1, Speaker 2, …",
+    help: "who speaks on each track or channel",
+  }),
 };
 
 export type TranscribeValues = ValuesOf<typeof OPTIONS>;
@@ -271,6 +297,15 @@ export function readArguments(argv: readonly string[]): TranscribeArguments {
   }
   if (values.way === "batched" && !values.vad_filter) {
     problems.push("--way batched requires --vad_filter True: it cuts the recording where nobody speaks.");
+  }
+  if (values.mixed_languages && values.language !== undefined) {
+    problems.push("--mixed_languages detects the language in each window: leave out --language, or give --languages.");
+  }
+  if (values.speakers.length > 0 && values.tracks === "off") {
+    problems.push("--speakers names the speakers of the tracks: leave out --tracks off.");
+  }
+  if (values.tracks === "on" && (values.channel !== undefined || values.track === "mix")) {
+    problems.push("--tracks on takes each channel by itself: leave out --channel and --track mix.");
   }
   if (values.track === "mix" && values.channel !== undefined) {
     problems.push("--channel chooses from one track, not from --track mix.");

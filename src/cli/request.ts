@@ -1,5 +1,6 @@
 // What the command line asks of the engine, in the engine's own words.
 import { defined } from "../inference/defined.ts";
+import type { SpeakerOptions } from "../inference/tracks.ts";
 import type { TranscribeOptions } from "../inference/transcribe.ts";
 import type { LoadOptions } from "../inference/whisper.ts";
 import type { Io } from "./io.ts";
@@ -14,7 +15,7 @@ export function loadOptions(values: TranscribeValues, env: Io["env"]): LoadOptio
   });
 }
 
-export function engineOptions(values: TranscribeValues): TranscribeOptions {
+export function engineOptions(values: TranscribeValues): TranscribeOptions & SpeakerOptions {
   return {
     ...defined({
       language: values.language,
@@ -27,10 +28,13 @@ export function engineOptions(values: TranscribeValues): TranscribeOptions {
       hallucinationSilenceThreshold: values.hallucination_silence_threshold,
       track: values.track,
       channel: values.channel,
+      languagePerWindow: values.mixed_languages || undefined,
+      speakerNames: values.speakers.length > 0 ? values.speakers : undefined,
       batchSize: values.batch_size,
     }),
     vad: values.vad_filter,
     way: values.way,
+    speakerTracks: values.tracks,
     task: values.task,
     carryInitialPrompt: values.carry_initial_prompt,
     conditionOnPreviousText: values.condition_on_previous_text,

@@ -1,6 +1,7 @@
 // One recording of `earshot transcribe`: segments as they come, then the files and a summary.
 import { setImmediate } from "node:timers/promises";
 import { LANGUAGES } from "../core/languages.ts";
+import { speakerPrefix } from "../core/render/speaker.ts";
 import { formatTimestamp } from "../core/render/timestamp.ts";
 import type { Segment, Transcript } from "../core/transcript.ts";
 import { languageWarning } from "../inference/catalog.ts";
@@ -59,7 +60,8 @@ export async function transcribeFile(file: string, run: Run): Promise<"done" | "
         partial = { ...partial, until, duration };
         progress.update(until, duration, work);
       },
-      checkpoint({ way, guards }) {
+      checkpoint(checkpoint) {
+        const { way, guards } = "tracks" in checkpoint ? checkpoint.inner : checkpoint;
         partial = { ...partial, ...defined({ way, guards }) };
       },
     },
@@ -101,26 +103,30 @@ export async function transcribeFile(file: string, run: Run): Promise<"done" | "
 function segmentLine(file: string, segment: Segment, values: TranscribeValues): string | undefined {
   if (values["json-lines"]) return jsonLine({ type: "segment", file, segment });
   if (!values.verbose || segment.text === "") return undefined;
-  return `[${formatTimestamp(segment.start)} --> ${formatTimestamp(segment.end)}] ${segment.text}`;
+  const times = `[${formatTimestamp(segment.start)} --> ${formatTimestamp(segment.end)}]`;
+  return `${times} ${speakerPrefix(segment)}${segment.text}`;
 }
 
 async function leavePartialFiles(file: string, partial: Unfinished, run: Run): Promise<void> {
   const { io, values } = run;
   const { until, ...heard } = partial;
-  const { segments, duration } = heard;
+  const { duration } = heard;
+  // Of several speakers' tracks the first come first: here they are put in order as far as they were heard.
+  const segments = heard.segments.toSorted((a, b) => a.start - b.start);
   if (segments.length === 0) {
     io.stderr.write(`Stopped before anything of ${file} was finished: no file was written.\n`);
     writeJsonLine({ type: "stopped", file, until, outputs: [] }, run);
     return;
   }
   const text = segments.map((segment) => segment.text).join("");
-  const outputs = await writeFiles(file, { text, ...heard }, run);
+  const outputs = await writeFiles(file, { text, ...heard, segments }, run);
   const written = outputs.length > 0 ? ` The text up to there is in ${outputs.join(", ")}.` : "";
   const rest = remainingClips(values.clip_timestamps, until).join(",");
-  io.stderr.write(
-    `Stopped ${file} at ${formatTimestamp(until)} of ${formatTimestamp(duration)}.${written} To go on, give ` +
-      `--clip_timestamps ${rest}${outputs.length > 0 ? " and another --output_dir" : ""}.\n`,
-  );
+  const another = outputs.length > 0 ? " and another --output_dir" : "";
+  const goOn = segments.some(({ speaker }) => speaker !== undefined)
+    ? "Its tracks are heard one after the other: the same command begins anew."
+    : `To go on, give --clip_timestamps ${rest}${another}.`;
+  io.stderr.write(`Stopped ${file} at ${formatTimestamp(until)} of ${formatTimestamp(duration)}.${written} ${goOn}\n`);
   writeJsonLine({ type: "stopped", file, until, outputs }, run);
 }
 

@@ -1,4 +1,6 @@
 // A transcript into the files that the command line asked for.
+import { finishedTranscript } from "../core/finished-transcript.ts";
+import { renderChapters } from "../core/render/chapters.ts";
 import { renderJson } from "../core/render/json.ts";
 import { renderSrt } from "../core/render/srt.ts";
 import type { SubtitleOptions } from "../core/render/subtitles.ts";
@@ -30,11 +32,17 @@ export async function writeTranscript(
     maxLineCount: values.max_line_count,
     maxWordsPerLine: values.max_words_per_line,
   };
+  const { verbatim, chapters, task } = values;
+  const shown = finishedTranscript(transcript, { verbatim, chapters, task, glossary: { terms: [], pairs: [] } });
   const outputs: string[] = [];
+  const write = async (path: string, text: string) => {
+    await writeWhole(path, text);
+    outputs.push(path);
+  };
   for (const format of formats) {
     const path = pathOf(format);
-    await writeWhole(path, RENDER[format](transcript, options));
-    outputs.push(path);
+    await write(path, RENDER[format](shown, options));
+    if (format === "vtt" && shown.chapters) await write(path.replace(/vtt$/, "chapters.vtt"), renderChapters(shown));
   }
   return outputs;
 }

@@ -25,6 +25,12 @@ export interface Plan {
   readonly model: string;
   readonly language?: string;
   readonly allowedLanguages?: readonly string[];
+  /** What the channel's recordings are mostly in: short clips lean towards these. */
+  readonly usualLanguages?: readonly string[];
+  /** Detected in each window of 30 s anew. */
+  readonly languagePerWindow?: boolean;
+  /** Whether each track or channel is taken for one speaker; auto: where the sound shows it. */
+  readonly speakerTracks?: "off" | "auto" | "on";
   readonly task: "transcribe" | "translate";
   readonly initialPrompt: string;
   /** The engine chooses, by its device and the recording, where this is left out. */

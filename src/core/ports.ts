@@ -168,6 +168,27 @@ export interface JobQueue {
   latest(scope: Scope): Promise<Recording | undefined>;
 }
 
+/**
+ * What the adapter of one platform keeps across restarts, under keys of its own, such as "conversation:19:abc": JSON
+ * values. No text of transcripts: that is the transcript store's, which forgets when it is told to.
+ */
+export interface PlatformNotes {
+  /** undefined: there is none. Whoever reads a note checks its shape: another version may have written it. */
+  get(key: string): Promise<unknown>;
+  put(key: string, value: unknown): Promise<void>;
+  /** True for one caller only. */
+  remove(key: string): Promise<boolean>;
+  /** Those whose key begins with `prefix`, in the order of their keys. */
+  list(prefix: string): Promise<readonly PlatformNote[]>;
+}
+
+export interface PlatformNote {
+  readonly key: string;
+  readonly value: unknown;
+  /** When it was last written, in ms since 1970. */
+  readonly atMs: number;
+}
+
 export interface SettingsStore {
   workspace(scope: Pick<Scope, "platform" | "workspace">): Promise<Partial<Settings>>;
   channel(scope: Scope): Promise<Partial<Settings>>;
@@ -225,6 +246,8 @@ export interface TranscriptStore {
   /** The newest of a channel. */
   latest(scope: Scope): Promise<StoredTranscript | undefined>;
   search(scope: Scope, words: string, limit: number): Promise<readonly SearchHit[]>;
+  /** Codes of the languages that a fifth or more of the channel's last recordings were in; none from fewer than three. */
+  usualLanguages(scope: Scope): Promise<readonly string[]>;
   stats(scope: Pick<Scope, "platform" | "workspace">, sinceMs: number): Promise<TranscriptStats>;
   /** Deleted for good, the job's segments and recording's file name with it. @returns how many transcripts */
   forget(
@@ -262,6 +285,8 @@ export interface TranscriberOptions extends Plan {
   readonly key?: string;
   /** A longer recording is refused (too_long), whatever its header says of its length. */
   readonly maxSeconds?: number;
+  /** The time of each word, where the model's graphs can tell it; else segments only. */
+  readonly wordTimes?: boolean;
 }
 
 export interface TranscriberEvents {

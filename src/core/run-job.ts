@@ -3,6 +3,7 @@
 import { access, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { InferenceError, UserError } from "./errors.ts";
+import { finishedTranscript } from "./finished-transcript.ts";
 import { buildPrompt, type Glossary } from "./glossary.ts";
 import { type ClaimedJob, type JobSteps, type Plan, SHORT_SECONDS } from "./job.ts";
 import { type GatewayLimits, type Limits, limitsAt } from "./limits.ts";
@@ -22,7 +23,7 @@ import type {
 import type { PlatformName } from "./recording.ts";
 import { answerReply } from "./render/answer.ts";
 import { outputFile } from "./render/files.ts";
-import { applyPairs, termsFound } from "./replacement.ts";
+import { termsFound } from "./replacement.ts";
 import { effectiveSettings, type Settings } from "./settings.ts";
 import type { StatusBoard } from "./status-board.ts";
 import { createTimeLeft } from "./time-left.ts";
@@ -178,6 +179,7 @@ async function transcribed(
     audioPath,
     {
       ...plan,
+      wordTimes: true,
       key: job.id,
       isShort: (recording.durationSeconds ?? Number.POSITIVE_INFINITY) <= SHORT_SECONDS,
       maxSeconds: limits.durationSeconds,
@@ -208,7 +210,7 @@ async function transcribed(
   await measured;
   refused.signal.throwIfAborted();
   parts.pace.learn(result.duration - (firstSeconds ?? 0), parts.now() - startedAtMs);
-  return stored(job, plan, result, leftOut, glossary, parts);
+  return stored(job, plan, result, leftOut, settings, glossary, parts);
 }
 
 /** Its real length, which only the decoder knows, against what is taken here. @throws UserError too_long, over_quota */
@@ -235,6 +237,9 @@ async function settledPlan(
     initialPrompt: text,
     ...(language === undefined || others.length > 0 ? {} : { language }),
     ...(others.length === 0 ? {} : { allowedLanguages: settings.languages }),
+    ...(language === undefined ? { usualLanguages: await parts.transcripts.usualLanguages(job.recording.place) } : {}),
+    ...(settings.mixed && (language === undefined || others.length > 0) ? { languagePerWindow: true } : {}),
+    speakerTracks: settings.tracks,
   };
   await job.note({ plan });
   return { plan, leftOut: leftOut.map((term) => term.text) };
@@ -245,11 +250,13 @@ async function stored(
   plan: Plan,
   result: TranscriberResult,
   leftOut: readonly string[],
+  settings: Settings,
   glossary: Glossary,
   parts: RunJobParts,
 ): Promise<StoredTranscript> {
   const { model, device, notes, ...heard } = result;
-  const transcript = applyPairs(heard, glossary);
+  const { verbatim, chapters } = settings;
+  const transcript = finishedTranscript(heard, { verbatim, chapters, glossary, task: plan.task });
   const used = termsFound(transcript, glossary);
   if (used.length > 0) await parts.glossary.change(job.recording.place, "channel", { kind: "used", terms: used }, "");
   const createdAtMs = parts.now();

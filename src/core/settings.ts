@@ -23,7 +23,7 @@ export interface Settings {
   readonly retentionDays: number | null;
   /** Who may change settings and glossary: the platform's own administrators, everyone, or people of these roles too. */
   readonly editors: "admins" | "everyone" | readonly string[];
-  /** Keeps "um" and "uh". */
+  /** Keeps "um" and "uh", and numbers as they were written. */
   readonly verbatim: boolean;
   /** Minutes of audio a day; null: no limit of its own. Only administrators set these and the limits below. */
   readonly minutesPerUser: number | null;
@@ -34,6 +34,12 @@ export interface Settings {
   /** The longest and the largest recording. */
   readonly maxMinutes: number | null;
   readonly maxMegabytes: number | null;
+  /** People change the language within a recording: it is detected in each window of 30 s. */
+  readonly mixed: boolean;
+  /** Whether each track or channel of a recording is taken for one speaker; auto: where the sound shows it. */
+  readonly tracks: "auto" | "on" | "off";
+  /** Long transcripts are cut into chapters. */
+  readonly chapters: boolean;
 }
 
 export const DEFAULT_SETTINGS: Settings = {
@@ -53,6 +59,9 @@ export const DEFAULT_SETTINGS: Settings = {
   jobsPerUser: null,
   maxMinutes: null,
   maxMegabytes: null,
+  mixed: false,
+  tracks: "auto",
+  chapters: false,
 };
 
 /** A channel's own choices over its workspace's over the defaults. */

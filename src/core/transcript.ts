@@ -31,6 +31,10 @@ export interface Segment {
   readonly noSpeechProb: number;
   /** Present when word timestamps were asked for. */
   readonly words?: readonly Word[];
+  /** ISO code; present when the language was detected window by window. */
+  readonly language?: string;
+  /** Who speaks; present when each track or channel of the recording holds one speaker. */
+  readonly speaker?: string;
 }
 
 /** How a recording was gone through: window after window, each reading the text before it, or several windows at once. */
@@ -66,6 +70,14 @@ export interface GuardNote {
   readonly action: "dropped" | "redecoded" | "cut";
 }
 
+/** A part of a long transcript about one topic. Seconds from the start of the recording. */
+export interface Chapter {
+  readonly start: number;
+  readonly end: number;
+  /** The words that it is about. */
+  readonly title: string;
+}
+
 export interface Transcript {
   readonly text: string;
   readonly segments: readonly Segment[];
@@ -76,4 +88,6 @@ export interface Transcript {
   readonly way?: Way;
   /** In the order of the recording; left out when there was no need for any. */
   readonly guards?: readonly GuardNote[];
+  /** Present where chapters were asked for and found. */
+  readonly chapters?: readonly Chapter[];
 }

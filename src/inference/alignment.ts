@@ -135,7 +135,8 @@ async function findAlignment(
 }
 
 /**
- * The heads' attention over the audio's frames: normalised per frame across the tokens, smoothed, averaged, negated.
+ * The heads' attention over the audio's frames: normalised per frame across the tokens, smoothed, averaged, negated. In
+ * float32 as the reference computes it: where two paths cost nearly the same, the last bits decide between them.
  * @returns costs [nTokens - skipped - 1, nFrames], without the first `skipped` tokens and the last
  */
 function meanOfHeads(
@@ -144,11 +145,11 @@ function meanOfHeads(
   nAudioCtx: number,
   nFrames: number,
   skipped: number,
-): Float64Array {
+): Float32Array {
   const rows = nTokens - skipped - 1;
-  const cost = new Float64Array(rows * nFrames);
+  const cost = new Float32Array(rows * nFrames);
   for (const attention of attentions) {
-    const weights = new Float64Array(nTokens * nFrames);
+    const weights = new Float32Array(nTokens * nFrames);
     for (let token = 0; token < nTokens; token++) {
       // Renormalised over the frames that hold audio: the same as a softmax over these alone.
       let total = 0;
@@ -170,10 +171,10 @@ function meanOfHeads(
     for (let row = 0; row < rows; row++) {
       const start = (row + skipped) * nFrames;
       const smooth = medianFilter(weights.subarray(start, start + nFrames), MEDIAN_FILTER_WIDTH);
-      for (let f = 0; f < nFrames; f++) cost[row * nFrames + f]! -= smooth[f]! / attentions.length;
+      for (let f = 0; f < nFrames; f++) cost[row * nFrames + f]! -= smooth[f]!;
     }
   }
-  return cost;
+  return cost.map((sum) => sum / attentions.length);
 }
 
 /** At the end of a sentence the pause sticks to a word: no word there is longer than twice the median. */

@@ -43,6 +43,8 @@ export interface AudioOptions {
   readonly channel?: number;
   /** A longer recording is refused, whatever its header says of its length. Default: four days. */
   readonly maxSeconds?: number;
+  /** What `probe` said of this file a moment ago, so that it need not be asked again. */
+  readonly media?: Media;
   readonly signal?: AbortSignal;
 }
 
@@ -88,7 +90,7 @@ const KNOWN_ABILITIES = {
 
 async function* decodeFile(path: string, name: string, options: AudioOptions): AsyncGenerator<Float32Array, void> {
   const { signal, maxSeconds = MOST_SECONDS } = options;
-  const media = await probe(path, signal, name);
+  const media = options.media ?? (await probe(path, signal, name));
   const selection = selectSound(media, name, options);
   const sandbox = await requireProgram(ffmpegPath());
   signal?.throwIfAborted();

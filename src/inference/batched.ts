@@ -56,18 +56,32 @@ async function hearOnce(hearing: Hearing, open: readonly OpenWindow[]): Promise<
     await heard.window(mel, seek, end - seek, frames.subarray(i * size, (i + 1) * size));
   }
   const features = await model.graph.encode(frames, open.length);
-  const language = await languageOf(hearing, features);
+  const languages: string[] = [];
+  for (const [index, { seek }] of open.entries()) languages.push(await languageOf(hearing, features, index, seek));
   const initialPrompt = windowPrompt({ ...prompt, carry: true }, [], undefined);
   const rows = open.map(({ seek }, index) => ({
     index,
-    decoding: { ...decodingOptions(options), language, prompt: initialPrompt, seed: heard.recorded(seek) },
+    decoding: {
+      ...decodingOptions(options),
+      language: languages[index]!,
+      prompt: initialPrompt,
+      seed: heard.recorded(seek),
+    },
     initialPrompt,
     history: [],
   }));
   const results = await decodeGuarded(model, features, rows, options);
   for (const [index, one] of open.entries()) {
     const window = { seek: one.seek, size: one.end - one.seek };
-    const text = await readWindow(hearing, features, index, window, results[index]!, one.lastSpeechTimestamp);
+    const text = await readWindow(
+      hearing,
+      features,
+      index,
+      window,
+      results[index]!,
+      languages[index]!,
+      one.lastSpeechTimestamp,
+    );
     one.segments.push(...text.segments);
     one.guards.push(...text.guards);
     one.lastSpeechTimestamp = text.lastSpeechTimestamp;

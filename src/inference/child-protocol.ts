@@ -22,6 +22,8 @@ export const segment: z.ZodType<Segment> = z.looseObject({
   compressionRatio: float,
   noSpeechProb: float,
   words: z.array(word).exactOptional(),
+  language: z.string().exactOptional(),
+  speaker: z.string().exactOptional(),
 });
 const way = z.enum(["sequential", "batched"]) satisfies z.ZodType<Way>;
 const guard: z.ZodType<GuardNote> = z.object({
@@ -56,6 +58,9 @@ export const transcriberOptions = z.object({
   model: z.string(),
   language: z.string().exactOptional(),
   allowedLanguages: z.array(z.string()).exactOptional(),
+  usualLanguages: z.array(z.string()).exactOptional(),
+  languagePerWindow: z.boolean().exactOptional(),
+  speakerTracks: z.enum(["off", "auto", "on"]).exactOptional(),
   task: z.enum(["transcribe", "translate"]),
   initialPrompt: z.string(),
   way: way.exactOptional(),
@@ -63,6 +68,7 @@ export const transcriberOptions = z.object({
   isShort: z.boolean(),
   key: z.string().exactOptional(),
   maxSeconds: z.number().positive().exactOptional(),
+  wordTimes: z.boolean().exactOptional(),
 } satisfies Record<keyof TranscriberOptions, z.ZodType>);
 
 /** From the gateway. */

@@ -8,6 +8,7 @@ import { createChildModels } from "./child-models.ts";
 import { childSettings, type FromChild, sendable, type ToChild, toChild } from "./child-protocol.ts";
 import { createTurns } from "./child-turns.ts";
 import { defined } from "./defined.ts";
+import type { TracksCheckpoint } from "./tracks.ts";
 import type { Checkpoint } from "./transcribe.ts";
 import { loadWhisper, type Whisper } from "./whisper.ts";
 
@@ -49,14 +50,20 @@ async function transcribe({ id, path, options }: Extract<ToChild, { readonly kin
         language: options.language,
         allowedLanguages: options.allowedLanguages,
         maxSeconds: options.maxSeconds,
+        usualLanguages: options.usualLanguages,
+        languagePerWindow: options.languagePerWindow,
+        speakerTracks: options.speakerTracks,
         way: options.way,
       }),
       task: options.task,
       initialPrompt: options.initialPrompt,
+      wordTimestamps: options.wordTimes === true && (await model.whisper.graph.givesAttentions()),
       // Nobody in a chat wants words that nobody said.
       vad: true,
       // Only this engine writes checkpoints, and only it reads them.
-      ...(resume ? { resume: { checkpoint: resume.checkpoint as Checkpoint, segments: resume.segments } } : {}),
+      ...(resume
+        ? { resume: { checkpoint: resume.checkpoint as Checkpoint | TracksCheckpoint, segments: resume.segments } }
+        : {}),
       signal: abort.signal,
       on: {
         progress: (seconds, duration, work) => say({ kind: "progress", id, seconds, duration, work }),

@@ -264,6 +264,17 @@ export async function detectLanguage(
   index: number,
   allowed?: readonly string[],
 ): Promise<Map<string, number>> {
+  const { probabilities } = await languageVote(model, features, index, allowed);
+  return new Map([...probabilities].sort(([, a], [, b]) => b - a));
+}
+
+/** As `detectLanguage`, together with the probability that anybody speaks, which the same token tells. */
+export async function languageVote(
+  model: Model,
+  features: AudioFeatures,
+  index: number,
+  allowed?: readonly string[],
+): Promise<{ readonly probabilities: ReadonlyMap<string, number>; readonly speech: number }> {
   const { tokenizer } = model;
   const languages = [...tokenizer.languages].filter(([code]) => !allowed?.length || allowed.includes(code));
   if (languages.length === 0) {
@@ -279,7 +290,8 @@ export async function detectLanguage(
     const logits = (await inference.logits([[tokenizer.sot]])).at(0, 0);
     const total = logSumExp(Float32Array.from(languages, ([, token]) => logits[token]!));
     const probabilities = languages.map(([code, token]) => [code, Math.exp(logits[token]! - total)] as const);
-    return new Map(probabilities.sort(([, a], [, b]) => b - a));
+    const noSpeech = probabilityOf(tokenizer.noSpeech, logits);
+    return { probabilities: new Map(probabilities), speech: Number.isNaN(noSpeech) ? 1 : 1 - noSpeech };
   } finally {
     inference.release();
   }

@@ -10,10 +10,14 @@ const DIAGONAL = 0;
 const UP = 1;
 const LEFT = 2;
 
-/** The cheapest path from the first cell to the last. @param cost [rows, columns] */
-export function dtw(cost: Float64Array, rows: number, columns: number): Path {
+/**
+ * The cheapest path from the first cell to the last. The reference asks for float32 totals, but numba makes
+ * `np.ones(…, dtype=np.float32) * np.inf` float64, and in float32 near ties would fall otherwise.
+ * @param cost [rows, columns]
+ */
+export function dtw(cost: Float32Array | Float64Array, rows: number, columns: number): Path {
   const width = columns + 1;
-  const total = new Float32Array((rows + 1) * width).fill(Number.POSITIVE_INFINITY);
+  const total = new Float64Array((rows + 1) * width).fill(Number.POSITIVE_INFINITY);
   const trace = new Uint8Array((rows + 1) * width);
   total[0] = 0;
   for (let i = 1; i <= rows; i++) {
@@ -43,11 +47,11 @@ export function dtw(cost: Float64Array, rows: number, columns: number): Path {
 }
 
 /** Each value becomes the median of the `width` values around it; the ends are mirrored. Short rows stay as they are. */
-export function medianFilter(values: Float64Array, width: number): Float64Array {
+export function medianFilter(values: Float32Array, width: number): Float32Array {
   const reach = width >> 1;
   const n = values.length;
   if (n <= reach) return values;
-  const around = new Float64Array(width);
+  const around = new Float32Array(width);
   return values.map((_, at) => {
     for (let k = -reach; k <= reach; k++) {
       const index = Math.abs(at + k);

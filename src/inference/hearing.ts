@@ -3,7 +3,7 @@
 import type { GuardNote, Segment } from "../core/transcript.ts";
 import { type AlignableModel, addWordTimestamps } from "./alignment.ts";
 import { FRAMES_PER_SECOND } from "./audio.ts";
-import { type DecodingOptions, detectLanguage } from "./decoding.ts";
+import type { DecodingOptions } from "./decoding.ts";
 import { defined } from "./defined.ts";
 import { isSilence } from "./fallback.ts";
 import type { AudioFeatures } from "./graph.ts";
@@ -11,6 +11,7 @@ import type { GuardedResult } from "./guarded-decoding.ts";
 import { dropInvented, type Evidence } from "./guards.ts";
 import { endOf, skipHallucinations } from "./hallucination.ts";
 import type { HeardTime } from "./heard-time.ts";
+import type { LanguageChoice } from "./language.ts";
 import type { MelSpectrogram } from "./mel.ts";
 import type { PromptState } from "./prompt.ts";
 import { type Draft, splitSegments, type Window } from "./segments.ts";
@@ -32,7 +33,9 @@ export interface Hearing {
   readonly from: number;
   readonly segments: Segment[];
   readonly guards: GuardNote[];
+  /** Of the window that was heard last. */
   language: string | undefined;
+  readonly languages: LanguageChoice;
 }
 
 export interface SpeechEvidence extends Evidence {
@@ -46,15 +49,18 @@ const APPEND_PUNCTUATIONS = "\"'.。,，!！?？:：”)]}、";
 /** After a loop that could not be helped, the next window begins at least this much later. */
 const LEAST_ADVANCE = 5 * FRAMES_PER_SECOND;
 
-export async function languageOf(hearing: Hearing, features: AudioFeatures): Promise<string> {
-  const { model, options } = hearing;
-  if (hearing.language === undefined) {
-    // The reference encodes the first 30 s once more, padded with silence; this saves a voice note half its time.
-    const [[code, probability] = ["en", 1]] = await detectLanguage(model, features, 0, options.allowedLanguages);
-    hearing.language = code;
-    options.on?.language?.(code, probability);
-  }
-  return hearing.language;
+/** The language of window `index` of the features, which begins at frame `seek`. */
+export async function languageOf(
+  hearing: Hearing,
+  features: AudioFeatures,
+  index: number,
+  seek: number,
+): Promise<string> {
+  // The reference encodes the first 30 s once more, padded with silence; this saves a voice note half its time.
+  const { code, probability } = await hearing.languages.of(features, index, seek);
+  if (code !== hearing.language) hearing.options.on?.language?.(code, probability);
+  hearing.language = code;
+  return code;
 }
 
 export interface WindowText {
@@ -75,10 +81,10 @@ export async function readWindow(
   index: number,
   window: Window,
   result: GuardedResult,
+  language: string,
   lastSpeechTimestamp: number,
 ): Promise<WindowText> {
   const { heard, options, speech, prompt } = hearing;
-  const language = hearing.language ?? "en";
   const timed = timesOf(heard);
   const start = heard.startOf(window.seek / FRAMES_PER_SECOND);
   const end = heard.endOf((window.seek + window.size) / FRAMES_PER_SECOND);
@@ -100,7 +106,10 @@ export async function readWindow(
   }
   if (result.wasCut) nextSeek = Math.max(nextSeek, window.seek + Math.min(LEAST_ADVANCE, window.size));
   return {
-    segments: segments.map((draft) => finish(draft, heard.recorded(window.seek), result, timed)),
+    segments: segments.map((draft) => ({
+      ...finish(draft, heard.recorded(window.seek), result, timed),
+      ...(options.languagePerWindow && options.language === undefined ? { language } : {}),
+    })),
     nextSeek,
     lastSpeechTimestamp: found.lastSpeechTimestamp,
     again: found.again,

@@ -26,7 +26,7 @@ export async function* sequential(hearing: Hearing): AsyncGenerator<Segment, voi
       options.signal?.throwIfAborted();
       const window = { seek, size: Math.min(N_FRAMES, heard.frames - seek, clip.end - seek) };
       const features = await model.graph.encode(await heard.window(mel, seek, window.size), 1);
-      const language = await languageOf(hearing, features);
+      const language = await languageOf(hearing, features, 0, seek);
       const row = {
         index: 0,
         decoding: {
@@ -39,7 +39,7 @@ export async function* sequential(hearing: Hearing): AsyncGenerator<Segment, voi
         history: history.slice(resetSince ?? 0).slice(-LOOP_HISTORY),
       };
       const result = await decodeOne(hearing, features, row);
-      const text = await readWindow(hearing, features, 0, window, result, lastSpeechTimestamp);
+      const text = await readWindow(hearing, features, 0, window, result, language, lastSpeechTimestamp);
       for (const segment of writeDown(hearing, text)) {
         history.push(...segment.tokens);
         yield segment;

@@ -14,6 +14,7 @@ import type { FallbackOptions } from "./fallback.ts";
 import { evidenceOf } from "./guards.ts";
 import { heardTime, intersection, spansOf } from "./heard-time.ts";
 import { type Hearing, reach, tellProgress } from "./hearing.ts";
+import { createLanguageChoice, type LanguageOptions, mainLanguage } from "./language.ts";
 import { logMelSpectrogram, type MelSpectrogram } from "./mel.ts";
 import { encodeInitialPrompt } from "./prompt.ts";
 import { sequential } from "./sequential.ts";
@@ -25,11 +26,10 @@ import { openVoiceDetector, overhear } from "./vad.ts";
 export interface TranscribeOptions
   extends Omit<DecodingOptions, "language" | "temperature" | "prompt" | "seed" | "signal">,
     Omit<AudioOptions, "signal">,
+    LanguageOptions,
     FallbackOptions {
-  /** Detected from the first window when left out. */
+  /** Detected when left out: see language.ts. */
   readonly language?: string;
-  /** Codes among which the language is detected; all by default. */
-  readonly allowedLanguages?: readonly string[];
   readonly conditionOnPreviousText?: boolean;
   /** Names and terms as they are to be spelled; at most 223 tokens. */
   readonly initialPrompt?: string;
@@ -127,6 +127,7 @@ export async function* transcribe(
   try {
     const { heard, clips, speech } = whatIsHeard(mel.contentFrames, options.clipTimestamps ?? [], spoken);
     const seek = resume?.checkpoint.seek ?? 0;
+    const known = knownLanguage(model, options.language ?? resume?.checkpoint.language);
     const hearing: Hearing = {
       model,
       options,
@@ -138,7 +139,13 @@ export async function* transcribe(
       from: speech === undefined ? seek : heard.heard(seek),
       segments: resume ? [...resume.segments] : [],
       guards: [...(resume?.checkpoint.guards ?? [])],
-      language: knownLanguage(model, options.language ?? resume?.checkpoint.language),
+      language: known,
+      languages: createLanguageChoice(
+        model,
+        { frames: heard.frames, window: (from, size) => heard.window(mel, from, size) },
+        options.language === undefined ? options : {},
+        known,
+      ),
     };
     if (hearing.language !== undefined) on.language?.(hearing.language, undefined);
     tellProgress(hearing, Math.max(hearing.from, clips[0]?.start ?? 0));
@@ -152,7 +159,7 @@ export async function* transcribe(
     const { segments, guards, language = "en" } = hearing;
     const text = model.tokenizer.decode(segments.flatMap(({ tokens }) => tokens));
     const how = { ...(speech === undefined ? {} : { way }), ...(guards.length === 0 ? {} : { guards }) };
-    return { text, segments, language, duration: mel.durationSeconds, ...how };
+    return { text, segments, language: mainLanguage(segments) ?? language, duration: mel.durationSeconds, ...how };
   } finally {
     await mel.close();
   }
@@ -255,8 +262,8 @@ function knownLanguage(model: AlignableModel, language: string | undefined): str
   );
 }
 
-function audioOptions({ track, channel, maxSeconds, signal }: TranscribeOptions): AudioOptions {
-  return defined({ track, channel, maxSeconds, signal });
+function audioOptions({ track, channel, media, maxSeconds, signal }: TranscribeOptions): AudioOptions {
+  return defined({ track, channel, media, maxSeconds, signal });
 }
 
 /** Ten seconds at a time, so that an abort is noticed between. */

@@ -12,7 +12,8 @@ import type { Precision } from "./model-files.ts";
 import { type Environment, type ModelFolder, resolveModel } from "./models.ts";
 import { DEVICES, type Device, type DeviceChoice, listDevices } from "./session.ts";
 import { loadTokenizer } from "./tokenizer.ts";
-import { type Source, type TranscribeOptions, transcribe } from "./transcribe.ts";
+import { type TracksOptions, transcribeTracks } from "./tracks.ts";
+import type { Source } from "./transcribe.ts";
 
 export interface LoadOptions {
   /** "auto" tries CUDA, WebGPU, DirectML, CoreML and CPU in turn. */
@@ -36,7 +37,7 @@ export interface Whisper extends AlignableModel {
   readonly notes: readonly string[];
   readonly isMultilingual: boolean;
   /** Segments as they are finished; the return value is the transcript. See `transcribe`. */
-  transcribe(source: Source, options?: TranscribeOptions): AsyncGenerator<Segment, Transcript, void>;
+  transcribe(source: Source, options?: TracksOptions): AsyncGenerator<Segment, Transcript, void>;
   close(): Promise<void>;
 }
 
@@ -95,7 +96,7 @@ async function loadOn(
     tokenizer,
     graph,
     alignmentHeads: config.alignmentHeads,
-    transcribe: (source, transcribeOptions) => transcribe(whisper, source, transcribeOptions),
+    transcribe: (source, transcribeOptions) => transcribeTracks(whisper, source, transcribeOptions),
     close: () => graph.close(),
   };
   return whisper;

@@ -46,6 +46,13 @@ export function createTranscriptStore(database: Database): TranscriptStore {
     `SELECT number, head FROM transcripts WHERE platform = ? AND workspace = ? AND channel = ?
      ORDER BY created_at DESC, number DESC LIMIT 1`,
   );
+  // The place in order of time is the index's, so that only the last ones are read.
+  const languages = database.prepare<[string, string, string], { language: string; share: number; recordings: number }>(
+    `WITH last AS (SELECT head ->> '$.language' AS language FROM transcripts
+       WHERE platform = ? AND workspace = ? AND channel = ? ORDER BY created_at DESC LIMIT 20)
+     SELECT language, count(*) * 1.0 / (SELECT count(*) FROM last) AS share, (SELECT count(*) FROM last) AS recordings
+     FROM last WHERE language IS NOT NULL GROUP BY language ORDER BY share DESC, language`,
+  );
   const segmentsOf = database.prepare<[number], { segment: string }>(
     "SELECT segment FROM transcript_segments WHERE transcript = ? ORDER BY number",
   );
@@ -124,6 +131,15 @@ export function createTranscriptStore(database: Database): TranscriptStore {
         const rows = matches.all(query, limit);
         return rows.sort((a, b) => b.transcript - a.transcript || a.start - b.start).map(hitOf);
       });
+    },
+
+    async usualLanguages(scope) {
+      return database.read(() =>
+        languages
+          .all(...scopeOf(scope))
+          .filter(({ share, recordings }) => recordings >= 3 && share >= 0.2)
+          .map(({ language }) => language),
+      );
     },
 
     async stats({ platform, workspace }, sinceMs) {

@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { type DownloadOptions, downloadFile } from "../../src/adapters/download.ts";
+import { type DownloadOptions, downloadFile, isAmong } from "../../src/adapters/download.ts";
 import { isInside } from "../../src/adapters/remote-address.ts";
 import { PlatformError } from "../../src/core/errors.ts";
 
@@ -103,6 +103,27 @@ describe("a download", () => {
     expect(ranges).toHaveLength(3);
   });
 
+  it("goes on with a fresh link where the old one ran out in the middle, but never begins with one that is refused", async () => {
+    const asked: string[] = [];
+    const base = await serve((request, response) => {
+      asked.push(`${request.url} ${request.headers.range ?? ""} ${request.headers.authorization ?? ""}`);
+      if (request.url === "/old" && asked.length > 1) return response.writeHead(403).end();
+      const from = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? "")?.[1] ?? 0);
+      response.writeHead(from === 0 ? 200 : 206, {
+        "accept-ranges": "bytes",
+        etag: '"1"',
+        "content-length": BYTES.length - from,
+      });
+      if (from > 0) return response.end(BYTES.subarray(from));
+      return response.write(BYTES.subarray(0, 70_000), () => setTimeout(() => response.destroy(), 20));
+    });
+    const fresh = async () => ({ url: `${base}/new`, credentials: { authorization: "Bearer 2" } });
+    await get(`${base}/old`, { fresh, credentials: { authorization: "Bearer 1" } });
+    expect(BYTES.equals(await readFile(join(folder, "a.media")))).toBe(true);
+    expect(asked).toEqual(["/old  Bearer 1", "/old bytes=70000- Bearer 1", "/new bytes=70000- Bearer 2"]);
+    await expect(get(`${base}/old`, { fresh })).rejects.toMatchObject({ code: "forbidden" });
+  });
+
   it("begins anew when the file is another one by now", async () => {
     let asked = 0;
     const base = await serve((_request, response) => {
@@ -190,5 +211,22 @@ describe("a download", () => {
     };
     await expect(get(`${base}/a`, { checkType })).rejects.toMatchObject({ code: "forbidden" });
     expect(await readdir(folder)).toEqual([]);
+  });
+
+  it("allows any name under one with a star, and not the one itself", () => {
+    const allowed = ["https://*.sharepoint.com", "http://127.0.0.1:1"];
+    for (const origin of ["https://contoso.sharepoint.com", "https://a-my.b.sharepoint.com", "http://127.0.0.1:1"]) {
+      expect(isAmong(origin, allowed), origin).toBe(true);
+    }
+    for (const origin of [
+      "https://sharepoint.com",
+      "https://evilsharepoint.com",
+      "https://x.sharepoint.com.evil.example",
+      "http://contoso.sharepoint.com",
+      "https://contoso.sharepoint.com:8443",
+      "null",
+    ]) {
+      expect(isAmong(origin, allowed), origin).toBe(false);
+    }
   });
 });

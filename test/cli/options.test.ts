@@ -59,6 +59,12 @@ describe("openai/whisper's command lines", () => {
       clip_timestamps: [0],
       track: undefined,
       channel: undefined,
+      // Our own, which openai has not.
+      verbatim: true,
+      chapters: false,
+      mixed_languages: false,
+      tracks: "auto",
+      speakers: [],
     });
   });
 
@@ -70,6 +76,8 @@ describe("openai/whisper's command lines", () => {
     ["--beam_size 1 --beam_size 2", { beam_size: 2 }],
     ["--best_of None", { best_of: undefined }],
     ["--lang de", { language: "de" }],
+    ["--track 1", { track: 1, tracks: "auto" }],
+    ["--tracks on --speakers Anna,Ben", { tracks: "on", speakers: ["Anna", "Ben"] }],
     ["--language German", { language: "de" }],
     ["--language GERMAN", { language: "de" }],
     ["--language Castilian", { language: "es" }],
@@ -154,6 +162,12 @@ describe("what is wrong with a command line", () => {
     ["a --volume", ["There is no option --volume."]],
     ["a -x", ["There is no option -x."]],
     ["a --output x", ["--output may be --output_dir or --output_format: write more of it."]],
+    [
+      "a --mixed_languages --language de",
+      ["--mixed_languages detects the language in each window: leave out --language, or give --languages."],
+    ],
+    ["a --tracks off --speakers Anna,Ben", ["--speakers names the speakers of the tracks: leave out --tracks off."]],
+    ["a --tracks on --channel 1", ["--tracks on takes each channel by itself: leave out --channel and --track mix."]],
     ["a --max_line_width 40", ["--max_line_width requires --word_timestamps True."]],
     ["a --patience 2 --beam_size None", ["--patience requires --beam_size."]],
     ["a --clip_timestamps 5,3", ["--clip_timestamps must give each clip's end after its start."]],

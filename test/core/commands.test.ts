@@ -294,6 +294,9 @@ describe("/earshot settings", () => {
     ["editors Admins", { editors: "admins" }],
     ["editors <@&123> 456", { editors: ["123", "456"] }],
     ["verbatim on", { verbatim: true }],
+    ["mixed on", { mixed: true }],
+    ["tracks off", { tracks: "off" }],
+    ["chapters yes", { chapters: true }],
   ])("%s", async (words, own) => {
     await at.say(`/earshot settings ${words}`);
     expect(await at.settings.channel(place)).toEqual(own);

@@ -35,14 +35,22 @@ describe("dynamic time warping", () => {
       }
     }
   });
+
+  it("adds up in float64, where float32 would not see the difference", () => {
+    const { textIndices, timeIndices } = dtw(Float64Array.of(1e8, 1, 5, 2, 5, 0), 2, 3);
+    expect([textIndices, timeIndices]).toEqual([
+      [0, 0, 1],
+      [0, 1, 2],
+    ]);
+  });
 });
 
 describe("the median filter", () => {
   it("takes the middle of the values around each, mirrored at the ends", () => {
-    expect([...medianFilter(Float64Array.of(9, 1, 5, 3, 7), 3)]).toEqual([1, 5, 3, 5, 3]);
+    expect([...medianFilter(Float32Array.of(9, 1, 5, 3, 7), 3)]).toEqual([1, 5, 3, 5, 3]);
   });
 
   it("leaves rows alone that are too short to mirror", () => {
-    expect([...medianFilter(Float64Array.of(3, 1, 2), 7)]).toEqual([3, 1, 2]);
+    expect([...medianFilter(Float32Array.of(3, 1, 2), 7)]).toEqual([3, 1, 2]);
   });
 });

@@ -102,6 +102,27 @@ describe("a transcript", () => {
     expect(await found("two", recording)).toEqual([]);
   });
 
+  it("tells what a channel's last recordings were in, once there are some", async () => {
+    const spoken = async (language: string, channel = "A") => {
+      time += 1000;
+      const recording = recordingOf({ channel });
+      await queue.add(recording, {});
+      const job = await queue.claim("w", 1000, "any");
+      if (job === undefined) throw new Error("nothing to claim");
+      await transcripts.save({ ...transcriptOf(job.id, recording, [" a"]), language });
+      await queue.settle(job, { kind: "done" });
+    };
+    const usual = (channel = "A") => transcripts.usualLanguages(recordingOf({ channel }).place);
+    for (const language of ["de", "de"]) await spoken(language);
+    expect(await usual()).toEqual([]);
+    for (const language of ["de", "en", "cy", "de", "en", "de"]) await spoken(language);
+    // Two of eight are a quarter, one of eight is not a fifth.
+    expect(await usual()).toEqual(["de", "en"]);
+    expect(await usual("B")).toEqual([]);
+    for (let i = 0; i < 20; i++) await spoken("fr");
+    expect(await usual()).toEqual(["fr"]);
+  });
+
   it("counts in the workspace's hours and waits", async () => {
     const start = time;
     expect(await transcripts.stats({ platform: "playground", workspace: "W" }, 0)).toEqual({

@@ -2,9 +2,18 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createGateway, type GatewayParts } from "../../src/core/gateway.ts";
-import type { GatewayEvent, Observe, Platform, PromptTokens, Transcriber } from "../../src/core/ports.ts";
+import type {
+  GatewayEvent,
+  Observe,
+  Platform,
+  PlatformNotes,
+  PromptTokens,
+  Transcriber,
+} from "../../src/core/ports.ts";
+import type { PlatformName } from "../../src/core/recording.ts";
 import { openDatabase } from "../../src/storage/database.ts";
 import { createGlossaryStore } from "../../src/storage/glossary.ts";
+import { createPlatformNotes } from "../../src/storage/platform-notes.ts";
 import { createQueue } from "../../src/storage/queue.ts";
 import { createSettingsStore } from "../../src/storage/settings.ts";
 import { createTranscriptStore } from "../../src/storage/transcripts.ts";
@@ -15,6 +24,7 @@ const LIMITS = { bytes: 100_000_000, durationSeconds: 3600 };
 export interface PlatformParts {
   readonly maxBytes: number;
   readonly models: readonly string[];
+  readonly notes: (platform: PlatformName) => PlatformNotes;
   readonly observe: Observe;
   readonly now: () => number;
 }
@@ -37,7 +47,8 @@ export async function startPlatformGateway(
   const observed: GatewayEvent[] = [];
   const observe = (event: GatewayEvent) => void observed.push(event);
   const models = ["demo"];
-  const connected = connect({ maxBytes: LIMITS.bytes, models, observe, now });
+  const notes = (platform: PlatformName) => createPlatformNotes(database, platform);
+  const connected = connect({ maxBytes: LIMITS.bytes, models, notes, observe, now });
   const gateway = createGateway({
     name: "test",
     queue,

@@ -30,6 +30,9 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
   retention: ["forever", "7", "30", "90", "365"],
   editors: ["admins", "everyone"],
   verbatim: YES_NO,
+  mixed: YES_NO,
+  tracks: ["auto", "on", "off"],
+  chapters: YES_NO,
 };
 
 /** @param view of the channel; asked for only where its words are suggested */

@@ -33,6 +33,9 @@ const SETTING_NAMES = [
   "retention",
   "editors",
   "verbatim",
+  "mixed",
+  "tracks",
+  "chapters",
 ];
 
 function text(name: string, description: string, more: { required?: true; autocomplete?: true } = {}) {

@@ -25,7 +25,10 @@ const EXTRAS = [
   option("translate", "Translate into English"),
   option("timestamps", "Show times in the text"),
   option("verbatim", 'Keep "um" and "uh"'),
+  option("mixed", "People change the language within a recording"),
+  option("chapters", "Chapters in long transcripts"),
 ];
+const TRACKS = [option("auto", "Found out from the sound"), option("on", "Yes, always"), option("off", "No, never")];
 
 /** What the dialog shows, by the id of each input. */
 function shownIn({ settings, glossary }: ChannelView) {
@@ -36,7 +39,8 @@ function shownIn({ settings, glossary }: ChannelView) {
     language: settings.languages.map((code) => LANGUAGES[code] ?? code).join(", "),
     reply: settings.reply.replace("_", "-"),
     formats: settings.formats,
-    extras: (["translate", "timestamps", "verbatim"] as const).filter((name) => settings[name]),
+    extras: (["translate", "timestamps", "verbatim", "mixed", "chapters"] as const).filter((name) => settings[name]),
+    tracks: settings.tracks,
     retention: settings.retentionDays === null ? "" : String(settings.retentionDays),
     editors: typeof settings.editors === "string" ? settings.editors : "",
     terms: own(glossary.terms)
@@ -87,6 +91,7 @@ export function settingsDialog(scope: Scope, channelName: string, view: ChannelV
       choice("reply", "Where the answer goes", REPLY, shown.reply),
       checks("formats", "Files that come with longer answers", FILES, shown.formats),
       checks("extras", "More", EXTRAS, shown.extras),
+      choice("tracks", "One speaker on each track or channel", TRACKS, shown.tracks),
       textInput("retention", "Transcripts are deleted after so many days", {
         value: shown.retention,
         hint: "Empty: they are kept.",
@@ -108,7 +113,7 @@ export function ordersOf(state: ReturnType<typeof stateOf>, ids: ReadonlySet<str
   const set = (name: string, value: string) => orders.push({ command: "earshot", text: `settings ${name} ${value}` });
   const jargon = (text: string) => orders.push({ command: "jargon", text });
 
-  for (const name of ["auto", "reply", "editors"] as const) {
+  for (const name of ["auto", "reply", "tracks", "editors"] as const) {
     const value = state.chosen(name);
     if (value !== "" && value !== shown[name]) set(name, value);
   }

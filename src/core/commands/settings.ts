@@ -134,6 +134,13 @@ const CHOICES = {
   "jobs-per-user": most("recordings at once"),
   "max-minutes": most("minutes long"),
   "max-megabytes": most("MB large"),
+  mixed: yesNo,
+  tracks: oneOf({
+    auto: "a speaker on each, where the sound shows it",
+    on: "always a speaker on each track or channel",
+    off: "all sound together",
+  }),
+  chapters: yesNo,
 } as const;
 
 type ChoiceName = keyof typeof CHOICES;
@@ -237,11 +244,15 @@ function valueText(name: ChoiceName, settings: Settings): string {
       return CHOICES.model.show(settings.model);
     case "formats":
       return CHOICES.formats.show(settings.formats);
+    case "tracks":
+      return CHOICES.tracks.show(settings.tracks);
     case "editors":
       return CHOICES.editors.show(settings.editors);
     case "translate":
     case "timestamps":
     case "verbatim":
+    case "mixed":
+    case "chapters":
       return yesNo.show(settings[name]);
     default: {
       const value = settings[LIMITS[name]];

@@ -38,6 +38,11 @@ section:target .time { color: var(--accent); font-weight: 600; }
 p [data-start] { cursor: pointer; }
 p [data-start]:hover { background: var(--hover); }
 .now { color: var(--accent); text-decoration: underline; text-decoration-thickness: 2px; text-underline-offset: .2em; }
+h2 { margin: 2rem 0 .9rem; font-size: 1.125rem; line-height: 1.3; font-weight: 650; scroll-margin-top: 8.5rem; }
+.chapters { margin: 0 0 1.5rem; color: var(--soft); font-size: .9375rem; }
+.chapters ol { margin: 0; padding-inline-start: 1.5rem; }
+.chapters a { color: var(--accent); }
+.speaker { font-weight: 650; }
 .misses { opacity: .45; }
 ::highlight(found) { background-color: var(--mark); }
 ::highlight(here) { background-color: var(--here); color: #fff; }

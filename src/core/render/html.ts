@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { LANGUAGES } from "../languages.ts";
 import { clock } from "../messages.ts";
 import type { StoredTranscript } from "../ports.ts";
-import type { Segment } from "../transcript.ts";
+import type { Chapter, Segment } from "../transcript.ts";
 import { wordCount } from "../word-count.ts";
 import { HTML_SCRIPT } from "./html-script.ts";
 import { HTML_STYLE } from "./html-style.ts";
@@ -82,12 +82,36 @@ function aboutHtml(stored: StoredTranscript): string {
 }
 
 function bodyHtml(stored: StoredTranscript, hasPlayer: boolean): string {
-  const groups = grouped(stored.segments);
+  const { chapters = [] } = stored;
+  const groups = grouped(
+    stored.segments,
+    chapters.map(({ start }) => start),
+  );
   if (groups.length === 0) {
     const text = stored.text.trim();
     return text === "" ? '<p class="silence">No speech found.</p>' : `<p dir="auto">${escapeHtml(text)}</p>`;
   }
-  return groups.map((group) => paragraphHtml(group, hasPlayer)).join("\n");
+  let next = 0;
+  const parts = groups.flatMap((group) => {
+    const headings: string[] = [];
+    const end = group.at(-1)?.end ?? 0;
+    for (; (chapters[next]?.start ?? Number.POSITIVE_INFINITY) < end; next++)
+      headings.push(chapterHtml(chapters, next));
+    return [...headings, paragraphHtml(group, hasPlayer)];
+  });
+  return [contentsHtml(chapters), ...parts].filter((part) => part !== "").join("\n");
+}
+
+function contentsHtml(chapters: readonly Chapter[]): string {
+  if (chapters.length === 0) return "";
+  const items = chapters.map(
+    ({ start, title }, i) => `<li><a href="#chapter${i + 1}">${escapeHtml(title)}</a> ${clock(start)}</li>`,
+  );
+  return `<nav class="chapters" aria-label="Chapters"><ol>${items.join("")}</ol></nav>`;
+}
+
+function chapterHtml(chapters: readonly Chapter[], index: number): string {
+  return `<h2 id="chapter${index + 1}" dir="auto">${escapeHtml(chapters[index]?.title ?? "")}</h2>`;
 }
 
 function paragraphHtml(group: readonly Segment[], hasPlayer: boolean): string {
@@ -97,7 +121,9 @@ function paragraphHtml(group: readonly Segment[], hasPlayer: boolean): string {
     ? `<button type="button" class="time" data-start="${start}" aria-label="Play from ${clock(start)}">${clock(start)}</button>`
     : `<a class="time" href="#${id}">${clock(start)}</a>`;
   const text = group.map((segment) => segmentHtml(segment, hasPlayer)).join("");
-  return `<section id="${id}">${time}<p dir="auto">${text}</p></section>`;
+  const speaker = group[0]?.speaker;
+  const name = speaker === undefined ? "" : `<strong class="speaker">${escapeHtml(speaker)}:</strong>`;
+  return `<section id="${id}">${time}<p dir="auto">${name}${text}</p></section>`;
 }
 
 function segmentHtml(segment: Segment, hasPlayer: boolean): string {

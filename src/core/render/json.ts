@@ -1,8 +1,10 @@
 // The whole transcript as JSON, in the very text Python's `json.dump` gives. Ref: openai/whisper utils.py `WriteJSON`
-import type { GuardNote, Segment, Transcript, Word } from "../transcript.ts";
+import type { Chapter, GuardNote, Segment, Transcript, Word } from "../transcript.ts";
 
-/** With openai/whisper's keys, and after them the way and what the guards did, where a transcript tells these. */
-export function renderJson(transcript: Pick<Transcript, "text" | "segments" | "language" | "way" | "guards">): string {
+/** With openai/whisper's keys, and after them the way, what the guards did, and chapters, where a transcript tells these. */
+export function renderJson(
+  transcript: Pick<Transcript, "text" | "segments" | "language" | "way" | "guards" | "chapters">,
+): string {
   const entries: [string, string][] = [
     ["text", string(transcript.text)],
     ["segments", array(transcript.segments.map(segmentJson))],
@@ -10,6 +12,7 @@ export function renderJson(transcript: Pick<Transcript, "text" | "segments" | "l
   ];
   if (transcript.way !== undefined) entries.push(["way", string(transcript.way)]);
   if (transcript.guards !== undefined) entries.push(["guards", array(transcript.guards.map(guardJson))]);
+  if (transcript.chapters !== undefined) entries.push(["chapters", array(transcript.chapters.map(chapterJson))]);
   return object(entries);
 }
 
@@ -27,7 +30,17 @@ function segmentJson(segment: Segment): string {
     ["no_speech_prob", float(segment.noSpeechProb)],
   ];
   if (segment.words !== undefined) entries.push(["words", array(segment.words.map(wordJson))]);
+  if (segment.language !== undefined) entries.push(["language", string(segment.language)]);
+  if (segment.speaker !== undefined) entries.push(["speaker", string(segment.speaker)]);
   return object(entries);
+}
+
+function chapterJson({ start, end, title }: Chapter): string {
+  return object([
+    ["start", float(start)],
+    ["end", float(end)],
+    ["title", string(title)],
+  ]);
 }
 
 function guardJson({ kind, start, end, text, action }: GuardNote): string {

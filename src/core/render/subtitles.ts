@@ -20,6 +20,7 @@ export interface Cue {
   readonly start: string;
   readonly end: string;
   readonly text: string;
+  readonly speaker?: string;
 }
 
 type WordsOf = Pick<Segment, "start"> & { readonly words: readonly Word[] };
@@ -28,12 +29,24 @@ type WordsOf = Pick<Segment, "start"> & { readonly words: readonly Word[] };
 const LONG_PAUSE = 3.0;
 const UNLIMITED = 1000;
 
-/** Cuts segments into cues; without word timestamps each segment is one. */
+/** Cuts segments into cues; without word timestamps each segment is one. A cue has one speaker. */
 export function* subtitles(
   segments: readonly Segment[],
   style: TimestampStyle,
   options: SubtitleOptions = {},
 ): Generator<Cue> {
+  for (let from = 0; from < segments.length; ) {
+    const speaker = segments[from]?.speaker;
+    const next = segments.findIndex((segment, at) => at > from && segment.speaker !== speaker);
+    const until = next < 0 ? segments.length : next;
+    for (const cue of cuesOf(segments.slice(from, until), style, options)) {
+      yield speaker === undefined ? cue : { ...cue, speaker };
+    }
+    from = until;
+  }
+}
+
+function* cuesOf(segments: readonly Segment[], style: TimestampStyle, options: SubtitleOptions): Generator<Cue> {
   const timed = withWords(segments);
   if (timed === undefined) {
     for (const segment of segments) {

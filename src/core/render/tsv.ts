@@ -4,8 +4,16 @@ import { roundHalfEven } from "./timestamp.ts";
 import { strip } from "./whitespace.ts";
 
 export function renderTsv(transcript: Pick<Transcript, "segments">): string {
-  const lines = transcript.segments.map(({ start, end, text }) =>
-    [roundHalfEven(1000 * start), roundHalfEven(1000 * end), strip(text).replaceAll("\t", " ")].join("\t"),
+  // A column more only where it says something, so that the others stay openai's.
+  const hasSpeakers = transcript.segments.some(({ speaker }) => speaker !== undefined);
+  const column = (text: string) => text.replaceAll("\t", " ");
+  const lines = transcript.segments.map(({ start, end, text, speaker = "" }) =>
+    [
+      roundHalfEven(1000 * start),
+      roundHalfEven(1000 * end),
+      column(strip(text)),
+      ...(hasSpeakers ? [column(strip(speaker))] : []),
+    ].join("\t"),
   );
-  return `${["start\tend\ttext", ...lines].join("\n")}\n`;
+  return `${[`start\tend\ttext${hasSpeakers ? "\tspeaker" : ""}`, ...lines].join("\n")}\n`;
 }

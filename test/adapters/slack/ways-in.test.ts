@@ -344,6 +344,7 @@ describe("App Home", () => {
       reply: { selected_option: { value: "thread" } },
       formats: { selected_options: [{ value: "txt" }, { value: "srt" }] },
       extras: { selected_options: [] },
+      tracks: { selected_option: { value: "auto" } },
       retention: { value: null },
       editors: { selected_option: { value: "everyone" } },
     };
@@ -359,15 +360,18 @@ describe("App Home", () => {
       pairs: { value: "cube control = kubectl\npost gress = Postgres" },
       reply: { selected_option: { value: "only-me" } },
       formats: { selected_options: [] },
-      extras: { selected_options: [{ value: "timestamps" }] },
+      extras: { selected_options: [{ value: "timestamps" }, { value: "chapters" }] },
+      tracks: { selected_option: { value: "off" } },
       retention: { value: "30" },
     });
     expect(told.invocations.map(({ command, text }) => `${command} ${text}`)).toEqual([
       "earshot settings auto all",
       "earshot settings reply only-me",
+      "earshot settings tracks off",
       "earshot settings language German English",
       "earshot settings formats none",
       "earshot settings timestamps on",
+      "earshot settings chapters on",
       "earshot settings retention 30",
       "jargon remove Kubernetes",
       "jargon add Qavylow = kah vee low",

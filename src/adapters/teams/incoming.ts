@@ -1,0 +1,183 @@
+// Messages that Teams tells of: recordings, what is asked of the bot in words, buttons, and what was deleted.
+import type { Activity } from "botbuilder";
+import { PlatformError } from "../../core/errors.ts";
+import type { Listener, Observe, PlatformNotes } from "../../core/ports.ts";
+import type { Place, Recording } from "../../core/recording.ts";
+import type { Reply } from "../../core/reply.ts";
+import { readButton } from "./cards.ts";
+import type { Errands } from "./errands.ts";
+import type { Lookups } from "./lookups.ts";
+import {
+  type Asked,
+  askedIn,
+  attachmentsOf,
+  hasSentFiles,
+  hasVoiceNote,
+  isMentioned,
+  mayHaveFiles,
+  quotedIn,
+  sentFilesOf,
+} from "./parse.ts";
+import { placeOf, siteOf } from "./place.ts";
+import type { Posts } from "./posts.ts";
+import * as sentences from "./sentences.ts";
+
+export interface IncomingParts {
+  readonly lookups: Lookups;
+  readonly posts: Posts;
+  readonly errands: () => Errands;
+  readonly listener: Listener;
+  readonly notes: PlatformNotes;
+  readonly tenant: string;
+  /** Shows for a moment that something is being done. */
+  readonly typing: (place: Place) => void;
+  readonly observe: Observe;
+}
+
+/** Each resolves when what it holds is durable, and fails when it is not. */
+export interface Incoming {
+  message(activity: Activity): Promise<void>;
+  /** The second half of a message whose files only Graph knows. */
+  lookedUp(activity: Activity): Promise<void>;
+  deleted(activity: Activity): Promise<void>;
+  /** One recording, however it was heard of. */
+  take(recording: Recording): Promise<void>;
+}
+
+const MOST_SAID = 5000;
+
+export function createIncoming(parts: IncomingParts): Incoming {
+  const { lookups, posts, listener, notes, tenant } = parts;
+  /** What was said once in a conversation, and is not said again before the next start. */
+  const said = new Set<string>();
+
+  async function take(recording: Recording): Promise<void> {
+    const reception = await listener.recording(recording);
+    if (reception.kind === "refused") {
+      // Before the last start it may have been refused already.
+      await posts.reply(recording.place, reception.reply, { key: `refused:${recording.key}`, mayExist: true });
+    }
+    if (reception.kind === "added") parts.typing(recording.place);
+  }
+
+  async function say(place: Place, reply: Reply, what: string): Promise<void> {
+    await posts.reply(place, reply, { key: `${what}:${place.channel}:${place.message}`, mayExist: true });
+  }
+
+  async function sayOnce(place: Place, reply: Reply, what: string): Promise<void> {
+    const key = `${what}:${place.channel}`;
+    if (said.has(key)) return;
+    said.add(key);
+    if (said.size > MOST_SAID) said.delete([...said][0] ?? "");
+    await say(place, reply, what);
+  }
+
+  /** People there want to be heard without asking for it. */
+  async function isListening(place: Place): Promise<boolean> {
+    return place.isDirect || (await listener.channel(place)).settings.auto !== "off";
+  }
+
+  async function press(activity: Activity, button: NonNullable<ReturnType<typeof readButton>>): Promise<void> {
+    const place = placeOf(activity, tenant, activity.replyToId);
+    const key = `${button.jobId}:pressed:${activity.id}`;
+    let reply: Reply | undefined;
+    try {
+      reply = await listener.press({ ...button, place, actor: await lookups.actor(place) });
+    } catch (error) {
+      parts.observe({ kind: "unexpected", where: "a button on Teams", error });
+      reply = sentences.brokeHere;
+    }
+    if (reply !== undefined) await posts.reply(place, reply, { key });
+  }
+
+  /** What came with a message to the bot itself. The links are kept for a while, beside the ids that are kept for good. */
+  async function sent(activity: Activity, place: Place): Promise<readonly Recording[]> {
+    const files = sentFilesOf(attachmentsOf(activity), place, activity.from.aadObjectId);
+    for (const { recording, url } of files) await notes.put(`file:${recording.source["file"]}`, { url });
+    return files.map(({ recording }) => recording);
+  }
+
+  async function answer(activity: Activity, place: Place, own: readonly Recording[]): Promise<void> {
+    const asked = askedIn(activity, own.length > 0 || place.thread !== undefined || quoted(activity) !== undefined);
+    const found = own.length > 0 ? { recordings: own, place } : await pointedAt(asked, activity, place);
+    const key = `asked:${place.channel}:${activity.id}`;
+    if (found === undefined) {
+      await posts.reply(place, sentences.noRecordingInThread, { key, mayExist: true });
+      return;
+    }
+    const reply = await listener.command({
+      ...asked,
+      place: found.place,
+      actor: await lookups.actor(place),
+      recordings: found.recordings,
+      resolveLink: (link) => lookups.linked(link, place),
+    });
+    await posts.reply(place, reply, { key, mayExist: true });
+  }
+
+  /** What "this" means: the message that is quoted, or the one that began the thread. undefined: it has no recording. */
+  async function pointedAt({ command, text }: Asked, activity: Activity, place: Place) {
+    const none = { recordings: [], place };
+    const isElsewhere = /https?:\/\/|\b[0-9a-f]{6}\b|\blatest\b/i.test(text);
+    const { thread, ...here } = place;
+    const message = quoted(activity) ?? thread;
+    if (command !== "transcribe" || message === undefined || isElsewhere || place.isDirect) return none;
+    const pointed = { ...here, message };
+    const recordings = await lookups.recordings(pointed);
+    return recordings.length === 0 ? undefined : { recordings, place: pointed };
+  }
+
+  const quoted = (activity: Activity) => quotedIn(attachmentsOf(activity));
+
+  async function lookedUp(activity: Activity): Promise<void> {
+    const place = placeOf(activity, tenant);
+    const isAsked = isMentioned(activity) && !isBot(activity);
+    try {
+      const own = mayHaveFiles(attachmentsOf(activity)) ? await lookups.recordings(place) : [];
+      if (isAsked) await answer(activity, place, own);
+      else for (const recording of own) await take(recording);
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error;
+      // Deleted before it could be looked at.
+      if (error.code === "gone") return;
+      if (error.code !== "forbidden") throw error;
+      parts.observe({ kind: "unexpected", where: "files on Teams", error });
+      if (isAsked) await say(place, sentences.filesAreClosed, "closed");
+      else if (await isListening(place)) await sayOnce(place, sentences.filesAreClosed, "closed");
+    }
+  }
+
+  return {
+    take,
+    lookedUp,
+
+    async message(activity) {
+      const button = readButton(activity.value);
+      if (button !== undefined) return press(activity, button);
+      if (activity.from.id === activity.recipient.id) return undefined;
+      const place = placeOf(activity, tenant);
+      const isAsked = !isBot(activity) && (place.isDirect || isMentioned(activity));
+      const attachments = attachmentsOf(activity);
+      if (hasVoiceNote(attachments) && (isAsked || (await isListening(place)))) {
+        return say(place, sentences.voiceNote, "voice");
+      }
+      if (!place.isDirect) {
+        const isWorthIt = isAsked || mayHaveFiles(attachments);
+        return isWorthIt ? parts.errands().take(activity) : undefined;
+      }
+      const own = await sent(activity, place);
+      if (own.length === 0 && hasSentFiles(attachments)) return say(place, sentences.noRecordingThere, "none");
+      if (own.length === 0 && isAsked && activity.type === "message") return answer(activity, place, own);
+      for (const recording of own) await take(recording);
+      return undefined;
+    },
+
+    async deleted(activity) {
+      if (activity.id !== undefined) await listener.removed(siteOf(activity, tenant), activity.id);
+    },
+  };
+}
+
+function isBot({ from }: Activity): boolean {
+  return from.id.startsWith("28:");
+}
