@@ -191,7 +191,7 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
       for (;;) {
         closing.signal.throwIfAborted();
         const trouble = connection.trouble();
-        if (trouble?.isRefused) throw new ConfigError([trouble.sentence]);
+        if (trouble !== undefined && trouble.kind !== "away") throw new ConfigError([trouble.sentence]);
         const cards = roster.present();
         const model = name === "auto" ? bestModel(cards) : name;
         const engine = model === undefined ? undefined : engineOf(cards, model);

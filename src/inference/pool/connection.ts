@@ -44,11 +44,17 @@ export interface Link {
   readonly jsm: JetStreamManager;
 }
 
+export interface Trouble {
+  readonly sentence: string;
+  /** Waiting may help with a server that is away, and not with one that refuses us, or something to us. */
+  readonly kind: "away" | "refused" | "rights";
+}
+
 export interface PoolConnection {
   /** Once a server answers. @throws the signal's reason; why it was closed */
   link(signal: AbortSignal): Promise<Link>;
-  /** Why there is no link at the moment. `isRefused`: a server answered, and waiting alone does not help. */
-  trouble(): { readonly sentence: string; readonly isRefused: boolean } | undefined;
+  /** Why there is no link at the moment. */
+  trouble(): Trouble | undefined;
   close(reason: Error): Promise<void>;
 }
 
@@ -74,13 +80,13 @@ export function createPoolConnection({ settings, role, name, prepare, log }: Con
   const where = settings.servers.map(withoutCredentials).join(", ");
   const closing = new AbortController();
   let current: Link | undefined;
-  let trouble: { readonly sentence: string; readonly isRefused: boolean } | undefined;
+  let trouble: Trouble | undefined;
   let connected = deferred<Link>();
   connected.catch(() => {});
 
-  function say(sentence: string, isRefused: boolean): void {
-    if (trouble?.sentence !== sentence && !closing.signal.aborted) log(sentence);
-    trouble = { sentence, isRefused };
+  function say(next: Trouble): void {
+    if (trouble?.sentence !== next.sentence && !closing.signal.aborted) log(next.sentence);
+    trouble = next;
   }
 
   async function open(): Promise<Link> {
@@ -95,7 +101,7 @@ export function createPoolConnection({ settings, role, name, prepare, log }: Con
       } catch (error) {
         await nc?.close().catch(() => {});
         closing.signal.throwIfAborted();
-        say(...explain(error, where));
+        say(explain(error, where));
       }
       await sleep(RETRY_MS, undefined, { signal: closing.signal });
     }
@@ -104,7 +110,10 @@ export function createPoolConnection({ settings, role, name, prepare, log }: Con
   async function watch({ nc }: Link): Promise<void> {
     for await (const status of nc.status()) {
       if (status.type === "disconnect") {
-        say(`The connection to the NATS server at ${where} is lost: trying again until it answers.`, false);
+        say({
+          sentence: `The connection to the NATS server at ${where} is lost: trying again until it answers.`,
+          kind: "away",
+        });
       } else if (status.type === "reconnect") {
         trouble = undefined;
         log(`The NATS server at ${where} answers again.`);
@@ -127,7 +136,7 @@ export function createPoolConnection({ settings, role, name, prepare, log }: Con
       current = undefined;
       connected = deferred<Link>();
       connected.catch(() => {});
-      say(...explain(error ?? new Error("closed"), where));
+      say(explain(error ?? new Error("closed"), where));
     }
   }
   const kept = keep().catch((error: unknown) => connected.reject(error));
@@ -221,40 +230,43 @@ function readSetting(path: string, setting: string): string {
   }
 }
 
-function explain(error: unknown, where: string): [sentence: string, isRefused: boolean] {
+function explain(error: unknown, where: string): Trouble {
   const root = rootOf(error);
-  if (error instanceof AuthorizationError || root instanceof AuthorizationError) {
-    return [`The NATS server at ${where} refuses this user: correct EARSHOT_NATS_CREDS or the user in the URL.`, true];
+  const is = (kind: new (...args: never[]) => Error) => error instanceof kind || root instanceof kind;
+  const refused = (sentence: string): Trouble => ({ sentence, kind: "refused" });
+  if (is(AuthorizationError)) {
+    return refused(`The NATS server at ${where} refuses this user: correct EARSHOT_NATS_CREDS or the user in the URL.`);
   }
-  if (error instanceof UserAuthenticationExpiredError || root instanceof UserAuthenticationExpiredError) {
-    return [`The NATS server at ${where} says that this user has expired: renew EARSHOT_NATS_CREDS.`, true];
+  if (is(UserAuthenticationExpiredError)) {
+    return refused(`The NATS server at ${where} says that this user has expired: renew EARSHOT_NATS_CREDS.`);
   }
-  if (error instanceof PoolNotReady) return [error.message, false];
-  if (error instanceof PermissionViolationError) {
-    const { operation, subject } = error;
-    return [`The NATS server at ${where} does not let this user ${operation} ${subject}: see docs/pool.md.`, true];
+  if (error instanceof PoolNotReady) return { sentence: error.message, kind: "away" };
+  const violation = [error, root].find((one) => one instanceof PermissionViolationError);
+  if (violation !== undefined) {
+    const { operation, subject } = violation;
+    const sentence = `The NATS server at ${where} does not let this user ${operation} ${subject}: see docs/pool.md.`;
+    return { sentence, kind: "rights" };
   }
   if (isWithoutJetStream(error)) {
-    return [
+    return refused(
       `The NATS server at ${where} keeps nothing: switch JetStream on in its configuration ` +
         `(jetstream { store_dir: … }), for this account too, and start it again.`,
-      true,
-    ];
+    );
   }
   if (error instanceof JetStreamApiError && error.status !== 503) {
     const remedy = REMEDIES[error.code] ?? "see docs/pool.md";
-    return [`The NATS server at ${where} cannot hold the pool (${error.message}): ${remedy}.`, true];
+    return refused(`The NATS server at ${where} cannot hold the pool (${error.message}): ${remedy}.`);
   }
   const code = codeOf(root) ?? codeOf(error);
   if (code !== undefined && /CERT|SSL|TLS|SELF_SIGNED|ALTNAME/.test(code)) {
-    return [
+    return refused(
       `The certificate of the NATS server at ${where} is not trusted (${code}): name the one that signed it with ` +
         `EARSHOT_NATS_CA.`,
-      true,
-    ];
+    );
   }
   const why = code ?? (error instanceof Error ? error.message : String(error));
-  return [`The NATS server at ${where} cannot be reached (${why}): trying again until it answers.`, false];
+  const sentence = `The NATS server at ${where} cannot be reached (${why}): trying again until it answers.`;
+  return { sentence, kind: "away" };
 }
 
 const NO_ROOM = "raise max_file_store in its configuration, or lower EARSHOT_NATS_MEGABYTES";

@@ -74,12 +74,7 @@ export interface LogWriter {
 }
 
 /** @param last the sequence that the writer has read up to */
-export function createLogWriter(
-  connection: PoolConnection,
-  id: string,
-  last: number,
-  signal: AbortSignal,
-): LogWriter {
+export function createLogWriter(connection: PoolConnection, id: string, last: number, signal: AbortSignal): LogWriter {
   // Tells this writer's messages from all others, also from those to an earlier log of the same item: one that is sent
   // twice is kept once.
   const writer = randomUUID();

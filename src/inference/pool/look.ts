@@ -48,9 +48,9 @@ export async function lookAtPool(nats: NatsSettings): Promise<PoolView | string>
       const link = await connection.link(AbortSignal.timeout(role === "gateway" ? ROLE_MS : LOOK_MS));
       return await view(link, role);
     } catch {
-      // Of a server that refuses the user, or cannot be reached, the other role would hear the same.
+      // From a server that refuses the user, or cannot be reached, the other role would hear the same.
       const found = connection.trouble();
-      if (found !== undefined && !/does not let/.test(found.sentence)) return found.sentence;
+      if (found !== undefined && found.kind !== "rights") return found.sentence;
     } finally {
       await connection.close(new Error("looked"));
     }
