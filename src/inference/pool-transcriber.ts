@@ -14,7 +14,7 @@ import type {
 import { defined } from "./defined.ts";
 import { probe } from "./media.ts";
 import { createAudioStore } from "./pool/audio-store.ts";
-import { createPoolConnection, type NatsSettings } from "./pool/connection.ts";
+import { createPoolConnection } from "./pool/connection.ts";
 import { followItem } from "./pool/follow-item.ts";
 import { createItemCalls, type ItemCalls } from "./pool/item-calls.ts";
 import { itemId } from "./pool/item-id.ts";
@@ -22,6 +22,7 @@ import { bestModel, chooseModel, isUnknownModel, MODEL_AWAY_MS, modelMissing, po
 import { pinModel, unpinModel } from "./pool/model-pin.ts";
 import { LARGEST_BYTES_PER_SECOND, preparedAudio } from "./pool/prepared-audio.ts";
 import { createRoster, engineOf } from "./pool/roster.ts";
+import type { NatsSettings } from "./pool/server-options.ts";
 import { createSharing } from "./pool/sharing.ts";
 import { makeStreams, POOL_LIMITS, type PoolLimits } from "./pool/streams.ts";
 

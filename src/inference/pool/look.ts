@@ -1,8 +1,9 @@
 // What can be seen of a pool from outside, for `earshot doctor`: the server, what lies in it, and who is there.
 import type { PoolMember } from "../../core/ports.ts";
-import { createPoolConnection, type Link, type NatsSettings } from "./connection.ts";
+import { createPoolConnection, type Link } from "./connection.ts";
 import { AUDIO_STREAM, DEAD_STREAM, LOG_STREAM, WORK_STREAM } from "./names.ts";
 import { createRoster } from "./roster.ts";
+import type { NatsSettings } from "./server-options.ts";
 
 export interface PoolView {
   /** The server's version. */

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { doctor } from "../../../src/cli/doctor.ts";
 import { worker } from "../../../src/cli/worker.ts";
 import { ConfigError } from "../../../src/core/errors.ts";
-import type { NatsSettings } from "../../../src/inference/pool/connection.ts";
+import type { NatsSettings } from "../../../src/inference/pool/server-options.ts";
 import { createPoolTranscriber, type PoolTranscriber } from "../../../src/inference/pool-transcriber.ts";
 import {
   hasNats,
