@@ -3,6 +3,7 @@
 import { closeLanguages, languageCode } from "../core/languages.ts";
 import { type Kind, type Option, type ParsedArguments, parseArguments, type ValuesOf } from "./arguments.ts";
 import { boolean, choice, flag, integer, list, number, orNone, text } from "./kinds.ts";
+import { NATS_OPTIONS } from "./nats-options.ts";
 
 export const FORMATS = ["txt", "vtt", "srt", "tsv", "json"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -73,6 +74,18 @@ export const OPTIONS = {
     fallback: false,
     help: "transcribe again what has its files already; without it the same command goes on where an earlier one stopped",
   }),
+
+  pool: inMany({
+    kind: flag,
+    fallback: false,
+    help: "give the recordings to the machines of a pool over NATS, also a single one; docs/pool.md says how to set it up",
+  }),
+  parallel: inMany({
+    kind: integer({ atLeast: 1 }),
+    fallback: 32,
+    help: "recordings that the pool is given at once",
+  }),
+  ...NATS_OPTIONS,
 
   model: inModel({
     kind: text("NAME", "a name or a folder"),

@@ -20,6 +20,13 @@ describe("openai/whisper's command lines", () => {
     expect(valuesOf("")).toEqual({
       output_dir: ".",
       overwrite: false,
+      pool: false,
+      parallel: 32,
+      nats: "",
+      creds: "",
+      ca: "",
+      cert: "",
+      key: "",
       output_format: ["all"],
       verbose: true,
       "json-lines": false,
