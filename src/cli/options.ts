@@ -219,6 +219,12 @@ export const OPTIONS = {
     fallbackText: "as many as the device gains from",
     help: "windows decoded at once, where the way is batched",
   }),
+  encoder_margin: inDecoding({
+    kind: orNone(number({ atLeast: 0 })),
+    fallback: undefined,
+    fallbackText: "None",
+    help: "seconds of silence that are encoded after a recording shorter than 30 s; None: all of it, as models are trained; less is much faster, and wrong with some models",
+  }),
 
   word_timestamps: inWords({ kind: boolean, fallback: false, help: "find the time of each word" }),
   prepend_punctuations: inWords({

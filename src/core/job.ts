@@ -14,6 +14,8 @@ export interface JobRequest {
   readonly model?: string;
   readonly translate?: boolean;
   readonly formats?: readonly Format[];
+  /** The channel's files come however short the text is, as for a meeting. */
+  readonly wantsFiles?: boolean;
   /** Job of an earlier transcript of the same recording; the answer then shows what has changed. */
   readonly compareWith?: string;
 }

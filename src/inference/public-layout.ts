@@ -31,6 +31,7 @@ export async function openPublicLayout(
     const runs = createRuns(encoder, decoder, withPast, dims);
     return {
       description: describe(options.device, precision),
+      takesShortWindows: false,
       givesAttentions: async () => decoder.outputs.has("cross_attentions.0"),
       encode: runs.encode,
       decode: runs.decode,
@@ -122,7 +123,7 @@ function createRuns(
         parts.push((await encoder.run({ input_features: part }, ["last_hidden_state"]))["last_hidden_state"]!);
       }
       const hidden = parts.length === 1 ? parts[0]! : joined(parts);
-      return { nAudio, hidden, toFloat32: async () => toFloat32(hidden) };
+      return { nAudio, positions: dims.nAudioCtx, hidden, toFloat32: async () => toFloat32(hidden) };
     },
 
     decode(features, indices): Inference {

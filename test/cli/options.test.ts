@@ -55,6 +55,7 @@ describe("openai/whisper's command lines", () => {
       vad_filter: true,
       way: "auto",
       batch_size: undefined,
+      encoder_margin: undefined,
       word_timestamps: false,
       prepend_punctuations: "\"'“¿([{-",
       append_punctuations: "\"'.。,，!！?？:：”)]}、",

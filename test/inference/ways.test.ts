@@ -170,7 +170,6 @@ async function spokenIn(samples: Float32Array) {
   }
   const { samples: passing, regions } = overhear(once(), detector);
   for await (const _ of passing);
-  await detector.close();
   return regions();
 }
 
