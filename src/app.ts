@@ -7,7 +7,8 @@ import type { ChatBody } from "./adapters/playground/chat-log.ts";
 import { createPlayground } from "./adapters/playground/index.ts";
 import { createSlack, type SlackOptions } from "./adapters/slack/index.ts";
 import { createTeams } from "./adapters/teams/index.ts";
-import type { Config, Environment } from "./config.ts";
+import type { Environment } from "./config/sources.ts";
+import type { Config } from "./config.ts";
 import { createGateway, discardLeftovers } from "./core/gateway.ts";
 import { keepListening } from "./core/listening.ts";
 import type { Engine, Lane, Observe, Platform, PromptTokens, Transcriber } from "./core/ports.ts";
@@ -114,6 +115,8 @@ async function start(
   };
 
   const env = { ...config.env, EARSHOT_SANDBOX: config.sandbox };
+  // A pool's recordings are decoded by this very process.
+  process.env["EARSHOT_SANDBOX"] = config.sandbox;
   // What is required is said at the start, not at the first recording.
   if (config.sandbox === "require") await sandboxFor(ffmpegPath(), env);
   const transcriber = transcriberOf(config, env, log);
@@ -189,6 +192,7 @@ async function start(
     platform,
     models,
     model: config.model,
+    ...(config.way === "auto" ? {} : { way: config.way }),
     cloudPricePerMinute: config.cloudPricePerMinute,
     folder,
     limits,

@@ -2,7 +2,8 @@
 import { checkDiscord } from "./adapters/discord/check.ts";
 import { checkSlack } from "./adapters/slack/check.ts";
 import { checkTeams } from "./adapters/teams/check.ts";
-import type { Config, TeamsConfig } from "./config.ts";
+import type { TeamsConfig } from "./config/platforms.ts";
+import type { Config } from "./config.ts";
 
 export interface PlatformFinding {
   readonly name: string;

@@ -37,8 +37,9 @@ const KNOWS: Record<string, readonly string[]> = {
   adapters: ["core"],
   storage: ["core"],
   web: ["core"],
+  config: ["core", "adapters", "inference", ""],
   cli: ["core", "inference", "storage", ""],
-  "": ["core", "inference", "adapters", "storage", "web", "cli"],
+  "": ["core", "inference", "adapters", "storage", "web", "cli", "config"],
 };
 
 /** Package -> the only files that may import it. */

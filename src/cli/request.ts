@@ -31,6 +31,7 @@ export function engineOptions(values: TranscribeValues): TranscribeOptions & Spe
       languagePerWindow: values.mixed_languages || undefined,
       speakerNames: values.speakers.length > 0 ? values.speakers : undefined,
       batchSize: values.batch_size,
+      encoderMargin: values.encoder_margin,
     }),
     vad: values.vad_filter,
     way: values.way,

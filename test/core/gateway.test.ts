@@ -9,7 +9,7 @@ import { createGateway, type Gateway } from "../../src/core/gateway.ts";
 import type { Job } from "../../src/core/job.ts";
 import type { GatewayEvent, Transcriber } from "../../src/core/ports.ts";
 import type { Recording } from "../../src/core/recording.ts";
-import type { Segment } from "../../src/core/transcript.ts";
+import type { Segment, Way } from "../../src/core/transcript.ts";
 import { openDatabase } from "../../src/storage/database.ts";
 import { createGlossaryStore } from "../../src/storage/glossary.ts";
 import { createQueue } from "../../src/storage/queue.ts";
@@ -32,6 +32,7 @@ interface FakeTranscriber extends Transcriber {
   /** Every word that was "decoded", in order. */
   readonly decoded: string[];
   readonly prompts: string[];
+  readonly ways: (Way | undefined)[];
 }
 
 function createFakeTranscriber(): FakeTranscriber {
@@ -40,8 +41,10 @@ function createFakeTranscriber(): FakeTranscriber {
     step: async () => {},
     decoded: [],
     prompts: [],
-    async transcribe(_path, { initialPrompt, resume }, on, signal) {
+    ways: [],
+    async transcribe(_path, { initialPrompt, way, resume }, on, signal) {
       fake.prompts.push(initialPrompt);
+      fake.ways.push(way);
       const segments = [...(resume?.segments ?? [])];
       const duration = fake.words.length * 30;
       on.progress(segments.length * 30, duration);
@@ -84,11 +87,12 @@ function openStores() {
 }
 
 /** A gateway over the folder's database, as after a start. */
-async function startGateway(): Promise<void> {
+async function startGateway(more: { readonly way?: Way } = {}): Promise<void> {
   database = openDatabase(join(folder, "earshot.db"));
   stores = openStores();
   gateway = createGateway({
     ...stores,
+    ...more,
     name: "test",
     transcriber,
     tokens: () => ({ budget: 160, count: async (text: string) => text.split(/\s+/).filter(Boolean).length }),
@@ -185,6 +189,18 @@ describe("a recording", () => {
     await ended();
     expect(transcriber.prompts).toEqual([expect.stringContaining("Qavylow")]);
     expect((await under(id))[0]?.text).toContain("we use kubectl");
+  });
+
+  it("goes the way that the operator chose, or the engine's own", async () => {
+    gateway.start();
+    await fake.postVoiceMessage(BYTES);
+    await ended();
+    await gateway.stop(0);
+    database.close();
+    await startGateway({ way: "batched" });
+    gateway.start();
+    await fake.postVoiceMessage(BYTES);
+    await expect.poll(() => transcriber.ways).toEqual([undefined, "batched"]);
   });
 
   it("without a word says so and invents nothing", async () => {
