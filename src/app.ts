@@ -192,6 +192,7 @@ async function start(
     platform,
     models,
     model: config.model,
+    ...(config.way === "auto" ? {} : { way: config.way }),
     cloudPricePerMinute: config.cloudPricePerMinute,
     folder,
     limits,

@@ -49,6 +49,8 @@ const FENCES: Record<string, RegExp> = {
   "better-sqlite3": /^storage\//,
   "@slack/bolt": /^adapters\/slack\//,
   "discord.js": /^adapters\/discord\//,
+  botbuilder: /^adapters\/teams\//,
+  jose: /^adapters\/teams\//,
   "@azure/msal-node": /^adapters\/teams\/graph\//,
   "prom-client": /^web\//,
   pino: /^log\.ts$/,

@@ -24,6 +24,7 @@ import { LARGEST_BYTES_PER_SECOND, preparedAudio } from "./pool/prepared-audio.t
 import { createRoster, engineOf } from "./pool/roster.ts";
 import { createSharing } from "./pool/sharing.ts";
 import { makeStreams, POOL_LIMITS, type PoolLimits } from "./pool/streams.ts";
+import { findSpeakers, type SpeakerTrack } from "./speaker-tracks.ts";
 
 export interface PoolTranscriberOptions {
   readonly nats: NatsSettings;
@@ -144,12 +145,14 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
       await connection.link(signal);
       const idle = () => waiting.because(connection.trouble() === undefined ? "transcriber" : "connection");
       const model = await chooseModel(pinned ?? wanted.model, roster, idle, modelAwayMs, signal);
-      const { resume: _, key = randomUUID(), ...plan } = { ...wanted, model };
+      const { tracks } = await findSpeakers(path, defined({ speakerTracks: wanted.speakerTracks, signal }));
+      const { resume: _, key = randomUUID(), ...plan } = { ...wanted, ...speakersOf(tracks), model };
       const id = await itemId(path, plan, key, signal);
       const lane = wanted.isShort ? "short" : "long";
       const calls = createItemCalls(connection, { id, lane, options: plan }, limits.ackWaitMs, randomUUID(), signal);
-      const bytes = durationSeconds * LARGEST_BYTES_PER_SECOND;
-      const prepare = () => preparedAudio(path, { signal, ...defined({ maxSeconds: wanted.maxSeconds }) });
+      const bytes = durationSeconds * LARGEST_BYTES_PER_SECOND * Math.max(1, tracks.length);
+      const speakers = tracks.map(({ track, channel }) => defined({ track, channel }));
+      const prepare = () => preparedAudio(path, { signal, speakers, ...defined({ maxSeconds: wanted.maxSeconds }) });
 
       const leave = await sharing.enter(id);
       let left: "nothing" | "log" | "all" = "nothing";
@@ -215,4 +218,11 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
       await connection.close(reason);
     },
   };
+}
+
+/** Found out here, where the recording is: the pool is sent a channel for each of them. */
+function speakersOf(tracks: readonly SpeakerTrack[]): Pick<TranscriberOptions, "speakerTracks" | "speakerNames"> {
+  return tracks.length === 0
+    ? { speakerTracks: "off" }
+    : { speakerTracks: "on", speakerNames: tracks.map(({ speaker }) => speaker) };
 }
