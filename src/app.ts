@@ -272,7 +272,7 @@ function tokensByModel(config: Config): (model: string) => PromptTokens {
     const name = model === "auto" ? config.model : model;
     let tokens = known.get(name);
     if (tokens === undefined) {
-      tokens = createPromptTokens(name, config.env);
+      tokens = createPromptTokens(name, config.env, config.pool !== undefined);
       known.set(name, tokens);
     }
     return tokens;

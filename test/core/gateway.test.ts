@@ -9,7 +9,7 @@ import { createGateway, type Gateway } from "../../src/core/gateway.ts";
 import type { Job } from "../../src/core/job.ts";
 import type { GatewayEvent, Transcriber, TranscriberOptions } from "../../src/core/ports.ts";
 import type { Recording } from "../../src/core/recording.ts";
-import type { Segment } from "../../src/core/transcript.ts";
+import type { Segment, Way } from "../../src/core/transcript.ts";
 import { openDatabase } from "../../src/storage/database.ts";
 import { createGlossaryStore } from "../../src/storage/glossary.ts";
 import { createQueue } from "../../src/storage/queue.ts";
