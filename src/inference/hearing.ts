@@ -101,7 +101,8 @@ export async function readWindow(
   if (speech !== undefined) {
     const initialPrompt = prompt.initial.length > 0 ? (options.initialPrompt ?? "") : "";
     const judged = dropInvented(segments, window, speech, { language, initialPrompt });
-    segments = judged.kept;
+    // The reference keeps the places of empty segments; nobody who has skipped silence needs them.
+    segments = judged.kept.filter(({ start, end, text }) => start !== end && text.trim() !== "");
     guards.push(...judged.notes.map(timed.note));
   }
   if (result.wasCut) nextSeek = Math.max(nextSeek, window.seek + Math.min(LEAST_ADVANCE, window.size));
