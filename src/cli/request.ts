@@ -1,6 +1,6 @@
 // What the command line asks of the engine, in the engine's own words.
 import { defined } from "../inference/defined.ts";
-import type { SpeakerOptions } from "../inference/tracks.ts";
+import type { SpeakerOptions } from "../inference/speaker-tracks.ts";
 import type { TranscribeOptions } from "../inference/transcribe.ts";
 import type { LoadOptions } from "../inference/whisper.ts";
 import type { Io } from "./io.ts";

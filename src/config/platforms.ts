@@ -69,11 +69,6 @@ export function teamsOf(values: SettingValues, isLocal: boolean, problems: strin
     );
   }
   const kind = values.teamsMeetings ?? (url === undefined ? "off" : "tenant");
-  if (kind !== "off" && url === undefined) {
-    problems.push(
-      "TEAMS_PUBLIC_URL is missing: Microsoft tells of meeting recordings there. Or set TEAMS_MEETINGS=off.",
-    );
-  }
   const { teamsCatalogApp: catalogApp = "" } = values;
   if (kind === "installed" && catalogApp === "") {
     problems.push(
@@ -87,4 +82,18 @@ export function teamsOf(values: SettingValues, isLocal: boolean, problems: strin
     ...(url === undefined ? {} : { publicUrl: url.replace(/\/$/, "") }),
     meetings: kind === "installed" ? { kind, catalogApp } : { kind },
   };
+}
+
+/** As the Slack adapter takes them. */
+export function revealedSlack({ botToken, appToken, signingSecret }: SlackConfig) {
+  return {
+    botToken: botToken.reveal(),
+    ...(appToken === undefined ? {} : { appToken: appToken.reveal() }),
+    ...(signingSecret === undefined ? {} : { signingSecret: signingSecret.reveal() }),
+  };
+}
+
+/** As the Teams adapter takes it. */
+export function revealedApp({ app }: TeamsConfig) {
+  return app && { ...app, password: app.password.reveal() };
 }

@@ -2,6 +2,7 @@
 import type { StoredTranscript } from "../ports.ts";
 import type { OutputFile } from "../reply.ts";
 import type { Format } from "../settings.ts";
+import { renderChapters } from "./chapters.ts";
 import { type EmbeddedMedia, renderHtml } from "./html.ts";
 import { renderJson } from "./json.ts";
 import { renderSrt } from "./srt.ts";
@@ -39,8 +40,24 @@ const RENDER: Readonly<Record<Exclude<Format, "html">, (stored: StoredTranscript
   json: renderJson,
 };
 
+/** The file of a format, and beside WebVTT the chapters, which are a track of their own there. */
+export function outputFiles(stored: StoredTranscript, format: Format, media?: EmbeddedMedia): readonly OutputFile[] {
+  const file = outputFile(stored, format, media);
+  if (format !== "vtt" || stored.chapters === undefined) return [file];
+  const name = fileName(stored.recording.name, "chapters.vtt");
+  return [file, { ...file, name, content: renderChapters(stored) }];
+}
+
+/** What `outputFiles` calls them. */
+export function fileNames({ recording, chapters }: StoredTranscript, formats: readonly Format[]): string[] {
+  return formats.flatMap((format) => [
+    fileName(recording.name, format),
+    ...(format === "vtt" && chapters !== undefined ? [fileName(recording.name, "chapters.vtt")] : []),
+  ]);
+}
+
 /** `Q3 call.m4a` -> `Q3 call.srt`; nothing in it can lead out of a folder or upset a system. */
-export function fileName(recordingName: string, format: Format): string {
+export function fileName(recordingName: string, format: Format | "chapters.vtt"): string {
   const stem = recordingName
     .normalize("NFC")
     .replace(/\.[\p{L}\p{N}]{1,5}$/u, "")

@@ -1,5 +1,4 @@
 // A machine's work on one item: from the last finished window to the end, each window safe before the next begins.
-import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -105,7 +104,7 @@ async function begin(delivery: Delivery, parts: WorkParts, signal: AbortSignal):
     if (stands.isOver) return { kind: "over", outcome: { kind: "dropped" } };
     if (!stands.isAsked && !(await hasLog(connection, id, signal)))
       return { kind: "over", outcome: { kind: "dropped" } };
-    const log = createLogWriter(connection, id, last, `${worker} ${randomUUID()}`, signal);
+    const log = createLogWriter(connection, id, last, signal);
     try {
       if (stands.isAsked) {
         const error = item === undefined ? otherVersion(worker) : verdict(id, stands);
@@ -203,7 +202,7 @@ async function farewell(delivery: Delivery, { connection, worker }: WorkParts): 
   const signal = AbortSignal.timeout(FAREWELL_MS);
   try {
     const { last } = await readLog(connection, delivery.id, 0, signal);
-    const log = createLogWriter(connection, delivery.id, last, `${worker} ${randomUUID()}`, signal);
+    const log = createLogWriter(connection, delivery.id, last, signal);
     await log.append({ kind: "released", worker, why: "it stops", isUnharmed: true });
     delivery.giveBack(0);
     await untilAnswered(connection, signal, ({ nc }) => nc.flush());
