@@ -3,7 +3,7 @@ import { SHORT_SECONDS } from "../../core/job.ts";
 import type { TranscriberOptions, WaitingReason } from "../../core/ports.ts";
 import { defined } from "../../inference/defined.ts";
 import { probe } from "../../inference/media.ts";
-import type { NatsSettings } from "../../inference/pool/connection.ts";
+import type { NatsSettings } from "../../inference/pool/server-options.ts";
 import { createPoolTranscriber } from "../../inference/pool-transcriber.ts";
 import type { Engine } from "../bulk.ts";
 import type { OPTIONS, TranscribeValues } from "../options.ts";
