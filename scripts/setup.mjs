@@ -1,5 +1,6 @@
 // Makes a fresh clone ready to run: packages, build, ffmpeg, and the demo model's files. Needs Node and nothing else.
 // Runs before `npm start` and `npm test`; says nothing when there is nothing to do.
+// With --for-tests, before `npm test`, it also looks for nats-server, in which the tests of the pool run.
 // `node scripts/setup.mjs --write-checksums` records the demo model's files after they were changed on purpose.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -104,6 +105,22 @@ const ffmpegCommands = [
   ["zypper", "sudo zypper install ffmpeg"],
 ];
 
+/** @returns whether it was tried */
+function installFromDebian(name) {
+  if (process.getuid?.() !== 0 || !isOnPath("apt-get") || process.env.EARSHOT_NO_APT) return false;
+  process.stderr.write(`Installing ${name} (apt-get) …\n`);
+  const quiet = { DEBIAN_FRONTEND: "noninteractive" };
+  run("apt-get", ["update", "-q"], quiet);
+  run("apt-get", ["install", "-y", "-q", "--no-install-recommends", name], quiet);
+  return true;
+}
+
+/** Where it cannot be had, the tests of the pool are skipped and say so. */
+function checkNats() {
+  if (isOnPath("nats-server") || isExecutable("/usr/sbin/nats-server")) return;
+  installFromDebian("nats-server");
+}
+
 function checkFfmpeg() {
   const { FFMPEG_PATH, FFPROBE_PATH } = process.env;
   if (FFMPEG_PATH) {
@@ -115,13 +132,7 @@ function checkFfmpeg() {
   }
   const isThere = () => isOnPath("ffmpeg") && isOnPath("ffprobe");
   if (isThere()) return;
-  if (process.getuid?.() === 0 && isOnPath("apt-get") && !process.env.EARSHOT_NO_APT) {
-    process.stderr.write("Installing ffmpeg (apt-get) …\n");
-    const quiet = { DEBIAN_FRONTEND: "noninteractive" };
-    run("apt-get", ["update", "-q"], quiet);
-    run("apt-get", ["install", "-y", "-q", "--no-install-recommends", "ffmpeg"], quiet);
-    if (isThere()) return;
-  }
+  if (installFromDebian("ffmpeg") && isThere()) return;
   const command = ffmpegCommands.find(([program]) => isOnPath(program))?.[1];
   stop(
     `Earshot needs ffmpeg and ffprobe. ${command ? `Run: ${command}` : "Install them from https://ffmpeg.org/download.html"}`,
@@ -170,6 +181,7 @@ if (process.env.EARSHOT_SETUP !== "running") {
     checkNode();
     checkDemoModel();
     checkFfmpeg();
+    if (process.argv.includes("--for-tests")) checkNats();
     installPackages();
     build();
   }

@@ -35,6 +35,12 @@ describe("the configuration", () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
+  it("lets the engine choose its way, unless one is set", () => {
+    expect(read().way).toBe("auto");
+    expect(read([], { EARSHOT_WAY: "batched" }).way).toBe("batched");
+    expect(problems(["--way", "fast"])).toEqual([expect.stringMatching(/^--way .*auto.*sequential.*batched/)]);
+  });
+
   it("takes flags before the environment before the file", async () => {
     await file({ port: 1001, model: "tiny", maxMinutes: 10 });
     expect(read(["--port", "1003"], { EARSHOT_PORT: "1002", EARSHOT_MODEL: "base" })).toMatchObject({

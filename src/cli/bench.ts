@@ -68,7 +68,8 @@ const HEAD = `Usage: earshot bench [options]
 Measures encoder, decoder, prompt, a whole 30 s window, memory and, with the demo
 model, real speech. Engines take turns in each round, so that all see the same
 machine. docs/bench.md says how to read the figures. Long recordings are measured
-by earshot bench long, the gateway and its database by earshot bench gateway.
+by earshot bench long, the gateway and its database by earshot bench gateway, a
+pool of machines by earshot bench pool.
 
 `;
 
@@ -78,6 +79,7 @@ by earshot bench long, the gateway and its database by earshot bench gateway.
  */
 export async function bench(argv: readonly string[], io: Io): Promise<number> {
   if (argv[0] === "gateway") return (await import("./bench/gateway.ts")).benchGateway(argv.slice(1), io);
+  if (argv[0] === "pool") return (await import("./bench/pool.ts")).benchPool(argv.slice(1), io);
   if (argv[0] === "long") return (await import("./bench/long.ts")).benchLong(argv.slice(1), io);
   const { values: parsed, given, positionals, helpWanted, problems } = parseArguments(argv, OPTIONS);
   if (helpWanted) {

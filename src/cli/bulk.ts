@@ -1,6 +1,7 @@
 // `earshot transcribe` over a folder, a pattern or a list: many recordings, one display, and a summary at the end.
 import { mkdir, stat } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { Stopping } from "../core/errors.ts";
 import type { Transcript } from "../core/transcript.ts";
 import { wordCount } from "../core/word-count.ts";
 import { defined } from "../inference/defined.ts";
@@ -78,7 +79,12 @@ export async function transcribeMany(
   const display = startDisplay(io, () => performance.now());
   const state = startCounting(recordings, doneBefore.length);
   const fatal = new AbortController();
-  const signal = AbortSignal.any([io.signal, fatal.signal]);
+  const stopping = new AbortController();
+  // A pool keeps what it has begun for the next run.
+  const stop = () => stopping.abort(new Stopping());
+  if (io.signal.aborted) stop();
+  io.signal.addEventListener("abort", stop, { once: true });
+  const signal = AbortSignal.any([stopping.signal, fatal.signal]);
   const startedAt = performance.now();
 
   async function transcribeOne(recording: BulkRecording): Promise<void> {

@@ -1,7 +1,7 @@
 // What `earshot doctor` says of a pool of machines: its server, what waits in it, what was set aside, and who is there.
 import { ConfigError } from "../core/errors.ts";
-import type { NatsSettings } from "../inference/pool/connection.ts";
 import { lookAtPool, type PoolView } from "../inference/pool/look.ts";
+import type { NatsSettings } from "../inference/pool/server-options.ts";
 import type { Finding } from "./doctor.ts";
 
 const MEGABYTE = 1024 ** 2;

@@ -1,5 +1,5 @@
 // The options by which a command reaches the pool's NATS servers; the environment stands in for those left out.
-import type { NatsSettings } from "../inference/pool/connection.ts";
+import type { NatsSettings } from "../inference/pool/server-options.ts";
 import type { ValuesOf } from "./arguments.ts";
 import type { Io } from "./io.ts";
 import { text } from "./kinds.ts";

@@ -3,6 +3,7 @@
 import { closeLanguages, languageCode } from "../core/languages.ts";
 import { type Kind, type Option, type ParsedArguments, parseArguments, type ValuesOf } from "./arguments.ts";
 import { boolean, choice, flag, integer, list, number, orNone, text } from "./kinds.ts";
+import { NATS_OPTIONS } from "./nats-options.ts";
 
 export const FORMATS = ["txt", "vtt", "srt", "tsv", "json"] as const;
 export type Format = (typeof FORMATS)[number];
@@ -73,6 +74,18 @@ export const OPTIONS = {
     fallback: false,
     help: "transcribe again what has its files already; without it the same command goes on where an earlier one stopped",
   }),
+
+  pool: inMany({
+    kind: flag,
+    fallback: false,
+    help: "give the recordings to the machines of a pool over NATS, also a single one; docs/pool.md says how to set it up",
+  }),
+  parallel: inMany({
+    kind: integer({ atLeast: 1 }),
+    fallback: 32,
+    help: "recordings that the pool is given at once",
+  }),
+  ...NATS_OPTIONS,
 
   model: inModel({
     kind: text("NAME", "a name or a folder"),
@@ -206,6 +219,12 @@ export const OPTIONS = {
     fallbackText: "as many as the device gains from",
     help: "windows decoded at once, where the way is batched",
   }),
+  encoder_margin: inDecoding({
+    kind: orNone(number({ atLeast: 0 })),
+    fallback: undefined,
+    fallbackText: "None",
+    help: "seconds of silence that are encoded after a recording shorter than 30 s; None: all of it, as models are trained; less is much faster, and wrong with some models",
+  }),
 
   word_timestamps: inWords({ kind: boolean, fallback: false, help: "find the time of each word" }),
   prepend_punctuations: inWords({
@@ -325,6 +344,12 @@ export function warningsFor(values: TranscribeValues): string[] {
   }
   if (values.max_words_per_line && values.max_line_width) {
     warnings.push("--max_words_per_line has no effect with --max_line_width.");
+  }
+  if (values.hallucination_silence_threshold !== undefined && !values.word_timestamps) {
+    warnings.push("--hallucination_silence_threshold has no effect without --word_timestamps True.");
+  }
+  if (values.batch_size !== undefined && values.way === "sequential") {
+    warnings.push("--batch_size has no effect with --way sequential.");
   }
   if (values.word_timestamps && values.task === "translate") {
     warnings.push("Word times of translations may not be reliable.");

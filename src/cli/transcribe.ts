@@ -1,11 +1,13 @@
 // `earshot transcribe`: reads the command line, loads the model, and goes through the recordings.
 import type { LoadOptions, Whisper } from "../inference/whisper.ts";
+import { openPoolEngine, poolProblems } from "./bulk/pool-engine.ts";
 import { type Engine, findWork, isBulk, transcribeMany } from "./bulk.ts";
 import { downloadBar, sizeText } from "./download-bar.ts";
 import { concernsOneFile, describeFailure } from "./failure.ts";
 import { formatOptions } from "./help.ts";
 import type { Io } from "./io.ts";
 import { errorLine, jsonLine } from "./json-lines.ts";
+import { natsSettings } from "./nats-options.ts";
 import { FORMATS, OPTIONS, readArguments, type TranscribeValues, warningsFor } from "./options.ts";
 import { outputClashes, prepareFolder } from "./output-files.ts";
 import { engineOptions, loadOptions } from "./request.ts";
@@ -42,8 +44,17 @@ export async function transcribe(argv: readonly string[], io: Io): Promise<numbe
   }
   const wanted = values["json-lines"] && !given.has("output_format") ? [] : values.output_format;
   const formats = wanted.includes("all") ? FORMATS : FORMATS.filter((format) => wanted.includes(format));
-  const isMany = problems.length === 0 && (await isBulk(files));
-  const allProblems = [...problems, ...(isMany ? [] : outputClashes(files, values.output_dir, formats))];
+  const isPool = values.pool || values.nats !== "";
+  const nats = isPool ? natsSettings(values, io.env) : undefined;
+  const isMany = problems.length === 0 && (isPool || (await isBulk(files)));
+  const allProblems = [
+    ...problems,
+    ...(isPool ? poolProblems(given) : []),
+    ...(isMany ? [] : outputClashes(files, values.output_dir, formats)),
+  ];
+  if (isPool && nats === undefined) {
+    allProblems.push("--pool needs the address of its NATS server: give --nats nats://host:4222, or set EARSHOT_NATS.");
+  }
   if (isMany && files.includes("-")) allProblems.push("Standard input (-) is one recording: transcribe it by itself.");
   else if (files.includes("-") && io.stdin.isTTY === true) {
     allProblems.push("- reads a recording from standard input, which is a terminal here: pipe one in.");
@@ -64,13 +75,17 @@ export async function transcribe(argv: readonly string[], io: Io): Promise<numbe
     io,
     values,
     formats,
-    parallel: 1,
+    parallel: isPool ? values.parallel : 1,
     outputFolder: given.has("output_dir") ? values.output_dir : undefined,
   };
   const work = isMany ? await findWork(files, bulk) : undefined;
   if (work?.recordings.length === 0) {
     note(`All ${work.doneBefore.length} recordings have their files already: --overwrite transcribes them again.`);
     return 0;
+  }
+  if (work !== undefined && nats !== undefined) {
+    const pool = openPoolEngine(values, nats, note);
+    return transcribeMany(work, pool, bulk).finally(() => pool.close());
   }
   if (work === undefined && formats.length > 0) await prepareFolder(values.output_dir);
 

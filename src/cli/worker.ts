@@ -16,8 +16,9 @@ import { NATS_OPTIONS, natsSettings } from "./nats-options.ts";
 
 const HEAD = `Usage: earshot worker --nats URL [options]
 
-Makes this machine one of a pool: it takes recordings that gateways have put into
-NATS, transcribes them here, and sends back what is finished, window by window.
+Makes this machine one of a pool: it takes recordings that gateways have put
+into NATS, transcribes them here, and sends back what is finished, window by
+window.
 It needs no chat token, no database, and no way out but to the NATS server.
 
 `;

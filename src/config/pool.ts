@@ -1,5 +1,5 @@
 // What the gateway's configuration says of a pool of machines.
-import type { NatsSettings } from "../inference/pool/connection.ts";
+import type { NatsSettings } from "../inference/pool/server-options.ts";
 
 export interface PoolConfig {
   readonly nats: NatsSettings;

@@ -33,6 +33,8 @@ export interface Plan {
   readonly languagePerWindow?: boolean;
   /** Whether each track or channel is taken for one speaker; auto: where the sound shows it. */
   readonly speakerTracks?: "off" | "auto" | "on";
+  /** Who speaks on each; else their titles, else Speaker 1, Speaker 2, … */
+  readonly speakerNames?: readonly string[];
   readonly task: "transcribe" | "translate";
   readonly initialPrompt: string;
   /** The engine chooses, by its device and the recording, where this is left out. */

@@ -14,7 +14,7 @@ import type {
 import { defined } from "./defined.ts";
 import { probe } from "./media.ts";
 import { createAudioStore } from "./pool/audio-store.ts";
-import { createPoolConnection, type NatsSettings } from "./pool/connection.ts";
+import { createPoolConnection } from "./pool/connection.ts";
 import { followItem } from "./pool/follow-item.ts";
 import { createItemCalls, type ItemCalls } from "./pool/item-calls.ts";
 import { itemId } from "./pool/item-id.ts";
@@ -22,8 +22,10 @@ import { bestModel, chooseModel, isUnknownModel, MODEL_AWAY_MS, modelMissing, po
 import { pinModel, unpinModel } from "./pool/model-pin.ts";
 import { LARGEST_BYTES_PER_SECOND, preparedAudio } from "./pool/prepared-audio.ts";
 import { createRoster, engineOf } from "./pool/roster.ts";
+import type { NatsSettings } from "./pool/server-options.ts";
 import { createSharing } from "./pool/sharing.ts";
 import { makeStreams, POOL_LIMITS, type PoolLimits } from "./pool/streams.ts";
+import { findSpeakers, type SpeakerTrack } from "./speaker-tracks.ts";
 
 export interface PoolTranscriberOptions {
   readonly nats: NatsSettings;
@@ -144,12 +146,14 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
       await connection.link(signal);
       const idle = () => waiting.because(connection.trouble() === undefined ? "transcriber" : "connection");
       const model = await chooseModel(pinned ?? wanted.model, roster, idle, modelAwayMs, signal);
-      const { resume: _, key = randomUUID(), ...plan } = { ...wanted, model };
+      const { tracks } = await findSpeakers(path, defined({ speakerTracks: wanted.speakerTracks, signal }));
+      const { resume: _, key = randomUUID(), ...plan } = { ...wanted, ...speakersOf(tracks), model };
       const id = await itemId(path, plan, key, signal);
       const lane = wanted.isShort ? "short" : "long";
-      const calls = createItemCalls(connection, { id, lane, options: plan }, limits.ackWaitMs, randomUUID(), signal);
-      const bytes = durationSeconds * LARGEST_BYTES_PER_SECOND;
-      const prepare = () => preparedAudio(path, { signal, ...defined({ maxSeconds: wanted.maxSeconds }) });
+      const calls = createItemCalls(connection, { id, lane, options: plan }, limits.ackWaitMs, signal);
+      const bytes = durationSeconds * LARGEST_BYTES_PER_SECOND * Math.max(1, tracks.length);
+      const speakers = tracks.map(({ track, channel }) => defined({ track, channel }));
+      const prepare = () => preparedAudio(path, { signal, speakers, ...defined({ maxSeconds: wanted.maxSeconds }) });
 
       const leave = await sharing.enter(id);
       let left: "nothing" | "log" | "all" = "nothing";
@@ -191,7 +195,7 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
       for (;;) {
         closing.signal.throwIfAborted();
         const trouble = connection.trouble();
-        if (trouble?.isRefused) throw new ConfigError([trouble.sentence]);
+        if (trouble !== undefined && trouble.kind !== "away") throw new ConfigError([trouble.sentence]);
         const cards = roster.present();
         const model = name === "auto" ? bestModel(cards) : name;
         const engine = model === undefined ? undefined : engineOf(cards, model);
@@ -215,4 +219,11 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
       await connection.close(reason);
     },
   };
+}
+
+/** Found out here, where the recording is: the pool is sent a channel for each of them. */
+function speakersOf(tracks: readonly SpeakerTrack[]): Pick<TranscriberOptions, "speakerTracks" | "speakerNames"> {
+  return tracks.length === 0
+    ? { speakerTracks: "off" }
+    : { speakerTracks: "on", speakerNames: tracks.map(({ speaker }) => speaker) };
 }

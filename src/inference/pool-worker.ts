@@ -1,10 +1,11 @@
 // A machine of the pool: takes items that its models can do, works on them, and shows that it is there.
 import { InferenceError, Stopping } from "../core/errors.ts";
 import type { Engine, Transcriber } from "../core/ports.ts";
-import { createPoolConnection, type Link, type NatsSettings } from "./pool/connection.ts";
+import { createPoolConnection, type Link } from "./pool/connection.ts";
 import { bellSubject, cancelSubject, LANES_TAKEN } from "./pool/names.ts";
 import type { WorkerCard } from "./pool/protocol.ts";
 import { showCard, takeCardBack } from "./pool/roster.ts";
+import type { NatsSettings } from "./pool/server-options.ts";
 import { requireStreams } from "./pool/streams.ts";
 import { takeNext } from "./pool/take.ts";
 import { Cancelled, workOn } from "./pool/work-item.ts";

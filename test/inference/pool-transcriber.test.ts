@@ -20,7 +20,7 @@ describe.skipIf(!hasNats)("with one nats-server, set up as deploy/nats has it, a
   });
 
   transcriberContract("the pool", async () => {
-    const made = await transcriberRecordings(3);
+    const made = await transcriberRecordings(2);
     const log: string[] = [];
     const pool = createPoolTranscriber({ nats: servers.gateway, log: (line) => log.push(line) });
     // The gateway makes what the worker waits for.

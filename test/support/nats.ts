@@ -9,7 +9,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { nkeys } from "@nats-io/transport-node";
 import { vi } from "vitest";
-import type { NatsSettings } from "../../src/inference/pool/connection.ts";
+import type { NatsSettings } from "../../src/inference/pool/server-options.ts";
 
 /** Debian puts it where only root's PATH looks. */
 const PROGRAM = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/usr/local/bin"]

@@ -3,8 +3,8 @@ import { expect, vi } from "vitest";
 import type { TranscriberOptions, TranscriberResult, WaitingReason } from "../../src/core/ports.ts";
 import { createPoolConnection, type PoolConnection } from "../../src/inference/pool/connection.ts";
 import { readLog } from "../../src/inference/pool/item-log.ts";
-import { AUDIO_STREAM, DEAD_STREAM, LOG_STREAM, WORK_STREAM } from "../../src/inference/pool/names.ts";
-import type { LogEntry } from "../../src/inference/pool/protocol.ts";
+import { AUDIO_STREAM, DEAD_STREAM, LOG_STREAM, logSubject, WORK_STREAM } from "../../src/inference/pool/names.ts";
+import { type LogEntry, readLogEntry } from "../../src/inference/pool/protocol.ts";
 import {
   createPoolTranscriber,
   type PoolTranscriber,
@@ -12,6 +12,7 @@ import {
 } from "../../src/inference/pool-transcriber.ts";
 import { keeping, never } from "../contracts/transcriber.ts";
 import { type PoolServers, startWorker, type WorkerProcess } from "./nats.ts";
+import type { TimedEntry } from "./waste.ts";
 
 export const POOL_OPTIONS: TranscriberOptions = {
   model: "demo",
@@ -36,6 +37,8 @@ export interface PoolRig {
   empty(): Promise<void>;
   /** The only log that is there. */
   log(): Promise<readonly LogEntry[]>;
+  /** All of them, with the time at which each entry was kept. */
+  logs(): Promise<ReadonlyMap<string, readonly TimedEntry[]>>;
   /** Ends the gateways and machines, and waits until nothing is left. */
   clear(): Promise<void>;
   close(): Promise<void>;
@@ -89,6 +92,19 @@ export function createPoolRig(servers: PoolServers): PoolRig {
       const { state } = await jsm.streams.info(LOG_STREAM, { subjects_filter: ">" });
       const [subject = ""] = Object.keys(state.subjects ?? {});
       return (await readLog(look(), subject.split(".").at(-1) ?? "", 0, never())).entries;
+    },
+    async logs() {
+      const { jsm } = await look().link(never());
+      const logs = new Map<string, TimedEntry[]>();
+      for (let seq = 1; ; ) {
+        const message = await jsm.direct.getMessage(LOG_STREAM, { seq, next_by_subj: logSubject("*") });
+        if (message === null) return logs;
+        seq = message.seq + 1;
+        const entry = readLogEntry(message.string());
+        if (entry === undefined) continue;
+        const log = logs.get(message.subject) ?? [];
+        logs.set(message.subject, [...log, { entry, atMs: message.time.getTime() }]);
+      }
     },
     async clear() {
       for (const worker of workers.splice(0)) {

@@ -8,7 +8,8 @@ import {
   RequestError,
   TimeoutError,
 } from "@nats-io/transport-node";
-import { isWithoutJetStream, type Link, type PoolConnection } from "./connection.ts";
+import type { Link, PoolConnection } from "./connection.ts";
+import { isWithoutJetStream } from "./trouble.ts";
 
 const PAUSE_MS = { first: 100, longest: 2000 };
 /** "The stream took no more", for whatever reason: JSStreamStoreFailedF. */

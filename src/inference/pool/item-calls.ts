@@ -32,7 +32,6 @@ export function createItemCalls(
   connection: PoolConnection,
   item: WorkItem,
   ackWaitMs: number,
-  writer: string,
   signal: AbortSignal,
 ): ItemCalls {
   const { id, lane } = item;
@@ -40,7 +39,7 @@ export function createItemCalls(
   const subject = workSubject(model, lane, id);
 
   async function start(resume: TranscriberOptions["resume"]): Promise<void> {
-    const log = createLogWriter(connection, id, 0, writer, signal);
+    const log = createLogWriter(connection, id, 0, signal);
     await log.append({ kind: "asked" });
     if (resume !== undefined) await log.append({ kind: "resumed", ...resume });
   }

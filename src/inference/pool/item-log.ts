@@ -1,4 +1,6 @@
 // An item's log: what was done for it, in order, and only by the one who knows all of it.
+import { randomUUID } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { z } from "zod";
 import { hasCode, STORE_FAILED, untilAnswered, WRONG_LAST_SEQUENCE } from "./again.ts";
 import type { PoolConnection } from "./connection.ts";
@@ -71,17 +73,11 @@ export interface LogWriter {
   append(entry: LogEntry): Promise<void>;
 }
 
-/**
- * @param last the sequence that the writer has read up to
- * @param writer tells this writer's messages from all others, so that one sent twice is kept once
- */
-export function createLogWriter(
-  connection: PoolConnection,
-  id: string,
-  last: number,
-  writer: string,
-  signal: AbortSignal,
-): LogWriter {
+/** @param last the sequence that the writer has read up to */
+export function createLogWriter(connection: PoolConnection, id: string, last: number, signal: AbortSignal): LogWriter {
+  // Tells this writer's messages from all others, also from those to an earlier log of the same item: one that is sent
+  // twice is kept once.
+  const writer = randomUUID();
   let end = last;
   let tail: Promise<void> = Promise.resolve();
 
@@ -96,8 +92,7 @@ export function createLogWriter(
         if (hasCode(error, WRONG_LAST_SEQUENCE)) throw new Overtaken(id, { cause: error });
         // The stream is full, until results are fetched.
         if (!hasCode(error, STORE_FAILED)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, FULL_MS));
-        signal.throwIfAborted();
+        await sleep(FULL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
       }
     }
   }

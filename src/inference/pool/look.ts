@@ -1,8 +1,9 @@
 // What can be seen of a pool from outside, for `earshot doctor`: the server, what lies in it, and who is there.
 import type { PoolMember } from "../../core/ports.ts";
-import { createPoolConnection, type Link, type NatsSettings } from "./connection.ts";
+import { createPoolConnection, type Link } from "./connection.ts";
 import { AUDIO_STREAM, DEAD_STREAM, LOG_STREAM, WORK_STREAM } from "./names.ts";
 import { createRoster } from "./roster.ts";
+import type { NatsSettings } from "./server-options.ts";
 
 export interface PoolView {
   /** The server's version. */
@@ -48,9 +49,9 @@ export async function lookAtPool(nats: NatsSettings): Promise<PoolView | string>
       const link = await connection.link(AbortSignal.timeout(role === "gateway" ? ROLE_MS : LOOK_MS));
       return await view(link, role);
     } catch {
-      // Of a server that refuses the user, or cannot be reached, the other role would hear the same.
+      // From a server that refuses the user, or cannot be reached, the other role would hear the same.
       const found = connection.trouble();
-      if (found !== undefined && !/does not let/.test(found.sentence)) return found.sentence;
+      if (found !== undefined && found.kind !== "rights") return found.sentence;
     } finally {
       await connection.close(new Error("looked"));
     }

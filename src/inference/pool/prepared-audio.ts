@@ -8,18 +8,38 @@ import { ffmpegPath } from "../media.ts";
 /** FLAC of speech at 16 kHz takes about half of this; noise may take all of it. */
 export const LARGEST_BYTES_PER_SECOND = 2 * SAMPLE_RATE;
 
+export interface PreparedAudioOptions extends AudioOptions {
+  /** Each becomes a channel; else all sound is mixed down to one. */
+  readonly speakers?: readonly Pick<AudioOptions, "track" | "channel">[];
+  readonly signal: AbortSignal;
+}
+
 /**
- * FLAC, 16 kHz, mono. Decoded, it gives `decodeAudio`'s samples bit for bit, so the transcript is the same as here.
+ * FLAC, 16 kHz, mono or a channel for each speaker. Decoded, it gives `decodeAudio`'s samples bit for bit, so the transcript is the same as here.
  * @throws UserError not_found, unreadable, no_audio, too_long; InferenceError no_ffmpeg, child_died; the signal's reason
  */
 export async function* preparedAudio(
   path: string,
-  { signal, ...which }: AudioOptions & { readonly signal: AbortSignal },
+  { signal, speakers = [], ...which }: PreparedAudioOptions,
 ): AsyncGenerator<Uint8Array, void> {
-  const samples = decodeAudio(path, { ...which, signal });
+  const channels = Math.max(1, speakers.length);
+  const samples =
+    speakers.length === 0
+      ? decodeAudio(path, { ...which, signal })
+      : interleaved(speakers.map((speaker) => decodeAudio(path, { ...which, ...speaker, signal })));
   // Before an encoder is started, what is wrong with the recording shows.
   const first = await samples.next();
-  const args = ["-hide_banner", "-loglevel", "error", "-f", "s16le", "-ar", String(SAMPLE_RATE), "-ac", "1"];
+  const args = [
+    "-hide_banner",
+    "-loglevel",
+    "error",
+    "-f",
+    "s16le",
+    "-ar",
+    String(SAMPLE_RATE),
+    "-ac",
+    String(channels),
+  ];
   const encoder = spawn(ffmpegPath(), [...args, "-i", "pipe:0", "-c:a", "flac", "-f", "flac", "pipe:1"], {
     stdio: ["pipe", "pipe", "ignore"],
     signal,
@@ -60,6 +80,35 @@ export async function* preparedAudio(
   } finally {
     encoder.kill("SIGKILL");
     await fed;
+  }
+}
+
+/** A sample of each in turn. Where one has ended and others go on, it is silent. */
+async function* interleaved(parts: readonly AsyncGenerator<Float32Array, void>[]): AsyncGenerator<Float32Array, void> {
+  const left: Float32Array[] = parts.map(() => new Float32Array(0));
+  const isOver = parts.map(() => false);
+  try {
+    for (;;) {
+      for (const [i, part] of parts.entries()) {
+        while (left[i]!.length === 0 && !isOver[i]) {
+          const step = await part.next();
+          if (step.done) isOver[i] = true;
+          else left[i] = step.value;
+        }
+      }
+      const lengths = left.filter((_, i) => !isOver[i]).map(({ length }) => length);
+      if (lengths.length === 0) return;
+      const length = Math.min(...lengths);
+      const together = new Float32Array(length * parts.length);
+      for (const [i, samples] of left.entries()) {
+        if (isOver[i]) continue;
+        for (let k = 0; k < length; k++) together[k * parts.length + i] = samples[k]!;
+        left[i] = samples.subarray(length);
+      }
+      yield together;
+    }
+  } finally {
+    for (const part of parts) await part.return();
   }
 }
 

@@ -11,7 +11,7 @@ import {
 import { Kvm } from "@nats-io/kv";
 import { Objm } from "@nats-io/obj";
 import { nanos } from "@nats-io/transport-node";
-import { type Link, PoolNotReady } from "./connection.ts";
+import type { Link } from "./connection.ts";
 import {
   AUDIO_BUCKET,
   AUDIO_STREAM,
@@ -27,6 +27,7 @@ import {
   type WorkLane,
   workSubject,
 } from "./names.ts";
+import { PoolNotReady } from "./trouble.ts";
 
 export interface PoolLimits {
   /** How many servers of a cluster keep each thing; odd. */

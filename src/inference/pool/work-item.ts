@@ -1,6 +1,6 @@
 // A machine's work on one item: from the last finished window to the end, each window safe before the next begins.
 import { randomUUID } from "node:crypto";
-import { rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -105,7 +105,7 @@ async function begin(delivery: Delivery, parts: WorkParts, signal: AbortSignal):
     if (stands.isOver) return { kind: "over", outcome: { kind: "dropped" } };
     if (!stands.isAsked && !(await hasLog(connection, id, signal)))
       return { kind: "over", outcome: { kind: "dropped" } };
-    const log = createLogWriter(connection, id, last, `${worker} ${randomUUID()}`, signal);
+    const log = createLogWriter(connection, id, last, signal);
     try {
       if (stands.isAsked) {
         const error = item === undefined ? otherVersion(worker) : verdict(id, stands);
@@ -161,7 +161,9 @@ async function transcribed(
   { connection, transcriber }: WorkParts,
   signal: AbortSignal,
 ): Promise<TranscriberResult | undefined> {
-  const path = join(tmpdir(), `earshot-pool-${item.id}-${randomUUID()}.flac`);
+  // The item's name, by which the transcriber knows a recording that it has tried before.
+  const folder = await mkdtemp(join(tmpdir(), "earshot-pool-"));
+  const path = join(folder, `${item.id}.flac`);
   const broken = new AbortController();
   const either = AbortSignal.any([signal, broken.signal]);
   let heard: Progress = { seconds: 0, duration: 0 };
@@ -192,7 +194,7 @@ async function transcribed(
     if (!(error instanceof UserError)) throw error;
     throw new UserError(error.code, error.message.replaceAll(path, "The recording"), { cause: error });
   } finally {
-    await rm(path, { force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -201,7 +203,7 @@ async function farewell(delivery: Delivery, { connection, worker }: WorkParts): 
   const signal = AbortSignal.timeout(FAREWELL_MS);
   try {
     const { last } = await readLog(connection, delivery.id, 0, signal);
-    const log = createLogWriter(connection, delivery.id, last, `${worker} ${randomUUID()}`, signal);
+    const log = createLogWriter(connection, delivery.id, last, signal);
     await log.append({ kind: "released", worker, why: "it stops", isUnharmed: true });
     delivery.giveBack(0);
     await untilAnswered(connection, signal, ({ nc }) => nc.flush());

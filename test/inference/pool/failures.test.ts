@@ -16,6 +16,8 @@ import { sample } from "../../support/transcriber-recordings.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
+const WITHIN = { timeout: 30_000 };
+
 describe.skipIf(!hasNats)("the pool", () => {
   let rig: PoolRig;
   let folder: string;
@@ -27,7 +29,7 @@ describe.skipIf(!hasNats)("the pool", () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "earshot-pool-"));
     long = join(folder, "long.flac");
-    ffmpeg("-stream_loop", "3", "-i", sample("meeting.flac"), "-c:a", "flac", long);
+    ffmpeg("-stream_loop", "1", "-i", sample("meeting.flac"), "-c:a", "flac", long);
     const here = createLocalTranscriber({ device: "cpu", threads: 1 });
     local = await here.transcribe(long, POOL_OPTIONS, keeping(), never());
     await here.close();
@@ -114,7 +116,7 @@ describe.skipIf(!hasNats)("the pool", () => {
     await expect(run.result).rejects.toThrow("not wanted");
     await vi.waitFor(async () => {
       for (const stream of ["work", "log", "audio"] as const) expect(await rig.count(stream), stream).toBe(0);
-    });
+    }, WITHIN);
     expect(entries).toBeGreaterThan(0);
     // It is free for the next.
     expect((await transcribing(gateway, sample("standup.flac"), { isShort: true }).result).text).not.toBe("");
@@ -144,7 +146,7 @@ describe.skipIf(!hasNats)("the pool", () => {
     expect(await over).toMatchObject({ name: "InferenceError", code: "poisoned" });
     expect(String(await over)).toMatch(/ended 5 transcriptions .*on one.*EARSHOT_DEAD/);
     expect(await rig.count("dead")).toBe(1);
-    await vi.waitFor(async () => expect(await rig.count("work")).toBe(0));
+    await vi.waitFor(async () => expect(await rig.count("work")).toBe(0), WITHIN);
     // The machine itself is well.
     expect((await transcribing(gateway, sample("standup.flac")).result).text).not.toBe("");
   });
@@ -154,7 +156,7 @@ describe.skipIf(!hasNats)("the pool", () => {
     const run = transcribing(rig.gateway(), long);
     await run.has(1);
     await rig.servers.servers[0]?.kill();
-    await vi.waitUntil(() => run.reasons.includes("connection"), { timeout: 30_000 });
+    await vi.waitUntil(() => run.reasons.includes("connection"), WITHIN);
     await rig.servers.servers[0]?.start();
     expect(await run.result).toEqual(local);
     expect(run.windows.flatMap(({ segments }) => segments)).toEqual(local.segments);
@@ -178,11 +180,11 @@ describe.skipIf(!hasNats)("the pool", () => {
       return result;
     };
     const longs = [1, 2].map((n) => transcribing(gateway, long, { key: `long ${n}` }).result.then(note("long")));
-    await vi.waitFor(async () => expect(await rig.count("work")).toBe(2), { timeout: 30_000 });
+    await vi.waitFor(async () => expect(await rig.count("work")).toBe(2), WITHIN);
     const shorts = [1, 2, 3].map((n) =>
       transcribing(gateway, sample("standup.flac"), { key: `short ${n}`, isShort: true }).result.then(note("short")),
     );
-    await vi.waitFor(async () => expect(await rig.count("work")).toBe(5), { timeout: 30_000 });
+    await vi.waitFor(async () => expect(await rig.count("work")).toBe(5), WITHIN);
     rig.worker("one");
     await Promise.all([...longs, ...shorts]);
     expect(ends).toEqual(["short", "short", "short", "long", "long"]);
@@ -193,7 +195,7 @@ describe.skipIf(!hasNats)("the pool", () => {
     const gateway = rig.gateway({ limits: { audioBytes } });
     // Two windows each; in its place there is room for one of them only.
     const runs = [1, 2, 3].map((n) => transcribing(gateway, sample("meeting.flac"), { key: `${n}` }));
-    await vi.waitUntil(() => runs.filter(({ reasons }) => reasons.includes("room")).length >= 1, { timeout: 30_000 });
+    await vi.waitUntil(() => runs.filter(({ reasons }) => reasons.includes("room")).length >= 1, WITHIN);
     expect(rig.told.join()).toContain("EARSHOT_NATS_MEGABYTES");
     rig.worker("one");
     const [first, ...others] = await Promise.all(runs.map(({ result }) => result));
@@ -204,7 +206,7 @@ describe.skipIf(!hasNats)("the pool", () => {
 
   it("tells whoever waits that no machine is there, and the operator too", async () => {
     const run = transcribing(rig.gateway(), sample("standup.flac"));
-    await vi.waitUntil(() => run.reasons.includes("transcriber"));
+    await vi.waitUntil(() => run.reasons.includes("transcriber"), WITHIN);
     expect(rig.told.join()).toContain("earshot worker --nats");
     rig.worker("late");
     expect((await run.result).text).not.toBe("");
@@ -213,8 +215,8 @@ describe.skipIf(!hasNats)("the pool", () => {
   it("knows at once when a machine is stopped in good order", async () => {
     const one = rig.worker("one");
     const gateway = rig.gateway();
-    await vi.waitUntil(() => gateway.members().length === 1, { timeout: 30_000 });
+    await vi.waitUntil(() => gateway.members().length === 1, WITHIN);
     await one.kill("SIGTERM");
-    await vi.waitUntil(() => gateway.members().length === 0);
+    await vi.waitUntil(() => gateway.members().length === 0, WITHIN);
   });
 });
