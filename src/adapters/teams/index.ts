@@ -68,7 +68,8 @@ const TIDY_EVERY_MS = 86_400_000;
 const PLAYGROUND: Partial<BotHosts> = {
   connectors: ["http://localhost:56150", "http://127.0.0.1:56150"],
   serviceUrl: "http://localhost:56150/_connector",
-  files: ["http://localhost:56150", "http://127.0.0.1:56150"],
+  // Such as `python3 -m http.server 8000`, for the files of activities that are made up there.
+  files: ["http://127.0.0.1:8000"],
 };
 
 export function createTeams(options: TeamsOptions): Teams {
