@@ -40,12 +40,16 @@ export interface Incoming {
   message(activity: Activity): Promise<void>;
   /** The second half of a message whose files only Graph knows. */
   lookedUp(activity: Activity): Promise<void>;
+  /** A message with files that came while nobody listened. */
+  missed(place: Place): Promise<void>;
   deleted(activity: Activity): Promise<void>;
   /** One recording, however it was heard of. */
   take(recording: Recording, request?: JobRequest): Promise<void>;
 }
 
 const MOST_SAID = 5000;
+/** Notes of messages with files that were heard; a day is longer than any start looks back. */
+export const HEARD = "heard:";
 
 export function createIncoming(parts: IncomingParts): Incoming {
   const { lookups, posts, listener, notes, tenant } = parts;
@@ -130,8 +134,18 @@ export function createIncoming(parts: IncomingParts): Incoming {
 
   const quoted = (activity: Activity) => quotedIn(attachmentsOf(activity));
 
+  /** So that a start which looks back does not take it again, above all not when its transcript was deleted since. */
+  const mark = ({ channel, message }: Place) => notes.put(`${HEARD}${channel}:${message}`, true);
+  const isHeard = async ({ channel, message }: Place) =>
+    (await notes.get(`${HEARD}${channel}:${message}`)) !== undefined;
+
   async function lookedUp(activity: Activity): Promise<void> {
     const place = placeOf(activity, tenant);
+    await hear(activity, place);
+    if (mayHaveFiles(attachmentsOf(activity))) await mark(place);
+  }
+
+  async function hear(activity: Activity, place: Place): Promise<void> {
     const isAsked = isMentioned(activity) && !isBot(activity);
     try {
       const own = mayHaveFiles(attachmentsOf(activity)) ? await lookups.recordings(place) : [];
@@ -171,6 +185,17 @@ export function createIncoming(parts: IncomingParts): Incoming {
       if (own.length === 0 && isAsked && activity.type === "message") return answer(activity, place, own);
       for (const recording of own) await take(recording);
       return undefined;
+    },
+
+    async missed(place) {
+      if (await isHeard(place)) return;
+      try {
+        for (const recording of await lookups.recordings(place)) await take(recording);
+      } catch (error) {
+        // Nobody asked for it just now: what may not be read, or is gone, is left in silence.
+        if (!(error instanceof PlatformError && (error.code === "forbidden" || error.code === "gone"))) throw error;
+      }
+      await mark(place);
     },
 
     async deleted(activity) {

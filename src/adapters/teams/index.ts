@@ -7,6 +7,7 @@ import type { Place, Recording } from "../../core/recording.ts";
 import { downloadFile } from "../download.ts";
 import { record, text } from "./activity.ts";
 import { createCalls } from "./calls.ts";
+import { catchUp } from "./catch-up.ts";
 import { type BotHosts, botHosts } from "./cloud.ts";
 import { createConnector } from "./connector.ts";
 import { type Consents, createConsents } from "./consents.ts";
@@ -17,7 +18,7 @@ import type { CloudName } from "./graph/clouds.ts";
 import { createGraph, type MeetingRecording, type MeetingSource } from "./graph/index.ts";
 import { createTokens } from "./graph/tokens.ts";
 import { createEndpoint } from "./http.ts";
-import { createIncoming, type Incoming } from "./incoming.ts";
+import { createIncoming, HEARD, type Incoming } from "./incoming.ts";
 import { createLookups } from "./lookups.ts";
 import { createMembership } from "./membership.ts";
 import { createPosts, type Posts } from "./posts.ts";
@@ -61,13 +62,14 @@ export interface Teams {
 
 /** Ref: Teams, "Optimize your bot with rate limiting": seven calls a second in a conversation. */
 const CALL_EVERY_MS = 150;
-/** Links that came with files work for about an hour. */
-const LINK_KEPT_MS = 86_400_000;
+/** Links that came with files work for about an hour, and a start looks back for less. */
+const KEPT_MS = 86_400_000;
 const TIDY_EVERY_MS = 86_400_000;
 const PLAYGROUND: Partial<BotHosts> = {
   connectors: ["http://localhost:56150", "http://127.0.0.1:56150"],
   serviceUrl: "http://localhost:56150/_connector",
-  files: ["http://localhost:56150", "http://127.0.0.1:56150"],
+  // Such as `python3 -m http.server 8000`, for the files of activities that are made up there.
+  files: ["http://127.0.0.1:8000"],
 };
 
 export function createTeams(options: TeamsOptions): Teams {
@@ -172,8 +174,8 @@ export function createTeams(options: TeamsOptions): Teams {
   async function tidy(): Promise<void> {
     await posts.tidy();
     await consents.tidy();
-    for (const { key, atMs } of await notes.list("file:")) {
-      if (atMs < now() - LINK_KEPT_MS) await notes.remove(key);
+    for (const { key, atMs } of [...(await notes.list("file:")), ...(await notes.list(HEARD))]) {
+      if (atMs < now() - KEPT_MS) await notes.remove(key);
     }
   }
 
@@ -202,6 +204,10 @@ export function createTeams(options: TeamsOptions): Teams {
       if (!signal.aborted) observe({ kind: "unexpected", where, error });
     };
     errands.resume().catch(failed("what was left on Teams"));
+    if (graph !== undefined) {
+      const { missed } = incoming;
+      catchUp({ conversations, graph, tenant, nowMs: now(), missed, signal }).catch(failed("what was missed on Teams"));
+    }
     const tidyNow = () => void tidy().catch(failed("old notes of Teams"));
     tidyNow();
     const timer = setInterval(tidyNow, TIDY_EVERY_MS).unref();
