@@ -1,5 +1,4 @@
 // A machine's work on one item: from the last finished window to the end, each window safe before the next begins.
-import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
