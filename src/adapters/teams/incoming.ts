@@ -21,6 +21,7 @@ import {
 } from "./parse.ts";
 import { placeOf, siteOf } from "./place.ts";
 import type { Posts } from "./posts.ts";
+import type { SentFiles } from "./sent-files.ts";
 import * as sentences from "./sentences.ts";
 
 export interface IncomingParts {
@@ -28,6 +29,7 @@ export interface IncomingParts {
   readonly posts: Posts;
   readonly errands: () => Errands;
   readonly listener: Listener;
+  readonly sentFiles: Pick<SentFiles, "keepLink">;
   readonly notes: PlatformNotes;
   readonly tenant: string;
   /** Shows for a moment that something is being done. */
@@ -95,10 +97,10 @@ export function createIncoming(parts: IncomingParts): Incoming {
     if (reply !== undefined) await posts.reply(place, reply, { key });
   }
 
-  /** What came with a message to the bot itself. The links are kept for a while, beside the ids that are kept for good. */
+  /** What came with a message to the bot itself. */
   async function sent(activity: Activity, place: Place): Promise<readonly Recording[]> {
     const files = sentFilesOf(attachmentsOf(activity), place, activity.from.aadObjectId);
-    for (const { recording, url } of files) await notes.put(`file:${recording.source["file"]}`, { url });
+    for (const { recording, url } of files) await parts.sentFiles.keepLink(recording.source["file"] ?? "", url);
     return files.map(({ recording }) => recording);
   }
 
