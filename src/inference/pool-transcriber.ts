@@ -21,9 +21,11 @@ import { itemId } from "./pool/item-id.ts";
 import { bestModel, chooseModel, isUnknownModel, MODEL_AWAY_MS, modelMissing, poolName } from "./pool/model-choice.ts";
 import { pinModel, unpinModel } from "./pool/model-pin.ts";
 import { LARGEST_BYTES_PER_SECOND, preparedAudio } from "./pool/prepared-audio.ts";
+import type { WorkItem } from "./pool/protocol.ts";
 import { createRoster, engineOf } from "./pool/roster.ts";
 import type { NatsSettings } from "./pool/server-options.ts";
 import { createSharing } from "./pool/sharing.ts";
+import { sentResume, speakersOf, toldCheckpoint } from "./pool/speakers.ts";
 import { makeStreams, POOL_LIMITS, type PoolLimits } from "./pool/streams.ts";
 
 export interface PoolTranscriberOptions {
@@ -147,25 +149,29 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
       const model = await chooseModel(pinned ?? wanted.model, roster, idle, modelAwayMs, signal);
       const { resume: _, key = randomUUID(), ...plan } = { ...wanted, model };
       const id = await itemId(path, plan, key, signal);
+      const speakers = await speakersOf(path, plan.speakerTracks, resume, signal);
+      const options: WorkItem["options"] = { ...plan, speakerTracks: speakers.length === 0 ? "off" : "on" };
       const lane = wanted.isShort ? "short" : "long";
-      const calls = createItemCalls(connection, { id, lane, options: plan }, limits.ackWaitMs, signal);
-      const bytes = durationSeconds * LARGEST_BYTES_PER_SECOND;
-      const prepare = () => preparedAudio(path, { signal, ...defined({ maxSeconds: wanted.maxSeconds }) });
+      const calls = createItemCalls(connection, { id, lane, options }, limits.ackWaitMs, signal);
+      const bytes = durationSeconds * LARGEST_BYTES_PER_SECOND * Math.max(1, speakers.length);
+      const prepare = () => preparedAudio(path, { ...defined({ maxSeconds: wanted.maxSeconds }), speakers, signal });
 
       const leave = await sharing.enter(id);
       let left: "nothing" | "log" | "all" = "nothing";
       try {
         const result = await followItem({
           calls,
-          resume,
+          resume: sentResume(resume, speakers),
           putAudio: () => audio.put(id, bytes, prepare, () => waiting.because("room"), signal),
           on: {
             progress(seconds, duration, work) {
               waiting.over();
               on.progress(seconds, duration, work);
             },
-            window: (segments, checkpoint) =>
-              on.window(segments, wanted.model === "auto" ? pinModel(checkpoint, model) : checkpoint),
+            window(segments, checkpoint) {
+              const told = toldCheckpoint(checkpoint, speakers);
+              return on.window(segments, wanted.model === "auto" ? pinModel(told, model) : told);
+            },
           },
           idle: () => waiting.because(whyNot()),
           signal,
