@@ -18,7 +18,15 @@ import { createPoolConnection } from "./pool/connection.ts";
 import { followItem } from "./pool/follow-item.ts";
 import { createItemCalls, type ItemCalls } from "./pool/item-calls.ts";
 import { itemId } from "./pool/item-id.ts";
-import { bestModel, chooseModel, isUnknownModel, MODEL_AWAY_MS, modelMissing, poolName } from "./pool/model-choice.ts";
+import {
+  bestModel,
+  chooseModel,
+  isUnknownModel,
+  MODEL_AWAY_MS,
+  modelMissing,
+  poolName,
+  watchModel,
+} from "./pool/model-choice.ts";
 import { pinModel, unpinModel } from "./pool/model-pin.ts";
 import { LARGEST_BYTES_PER_SECOND, preparedAudio } from "./pool/prepared-audio.ts";
 import type { WorkItem } from "./pool/protocol.ts";
@@ -104,11 +112,6 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
     };
   }
 
-  function whyNot(): WaitingReason {
-    if (connection.trouble() !== undefined) return "connection";
-    return roster.present().length === 0 ? "transcriber" : "turn";
-  }
-
   /** The caller does not wait for this; whoever wants the same item does. */
   async function clear(calls: ItemCalls, id: string, isDone: boolean): Promise<void> {
     const signal = AbortSignal.timeout(CLEAR_MS);
@@ -146,7 +149,9 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
     try {
       await connection.link(signal);
       const idle = () => waiting.because(connection.trouble() === undefined ? "transcriber" : "connection");
-      const model = await chooseModel(pinned ?? wanted.model, roster, idle, modelAwayMs, signal);
+      const model = await chooseModel(pinned ?? wanted.model, roster, idle, signal);
+      const hasMachine = watchModel(model, roster, modelAwayMs);
+      if (!hasMachine()) waiting.because("transcriber");
       const { resume: _, key = randomUUID(), ...plan } = { ...wanted, model };
       const id = await itemId(path, plan, key, signal);
       const speakers = await speakersOf(path, plan.speakerTracks, resume, signal);
@@ -173,7 +178,10 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
               return on.window(segments, wanted.model === "auto" ? pinModel(told, model) : told);
             },
           },
-          idle: () => waiting.because(whyNot()),
+          idle() {
+            const reason = hasMachine() ? "turn" : "transcriber";
+            waiting.because(connection.trouble() === undefined ? reason : "connection");
+          },
           signal,
         });
         left = "log";
