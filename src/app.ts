@@ -115,6 +115,8 @@ async function start(
   };
 
   const env = { ...config.env, EARSHOT_SANDBOX: config.sandbox };
+  // A pool's recordings are decoded by this very process.
+  process.env["EARSHOT_SANDBOX"] = config.sandbox;
   // What is required is said at the start, not at the first recording.
   if (config.sandbox === "require") await sandboxFor(ffmpegPath(), env);
   const transcriber = transcriberOf(config, env, log);
@@ -190,6 +192,7 @@ async function start(
     platform,
     models,
     model: config.model,
+    ...(config.way === "auto" ? {} : { way: config.way }),
     cloudPricePerMinute: config.cloudPricePerMinute,
     folder,
     limits,

@@ -14,6 +14,7 @@ import { type ConfigSources, type Environment, readValues } from "./config/sourc
 import { ConfigError } from "./core/errors.ts";
 import type { GatewayLimits } from "./core/limits.ts";
 import { Secret } from "./core/secret.ts";
+import type { Way } from "./core/transcript.ts";
 import type { LogLevel } from "./log.ts";
 import { dataFolder } from "./storage/paths.ts";
 
@@ -25,6 +26,7 @@ export interface Config {
   readonly model: string;
   readonly device: "auto" | "cuda" | "webgpu" | "dml" | "coreml" | "cpu";
   readonly threads: number;
+  readonly way: "auto" | Way;
   /** Instead of this machine. */
   readonly pool?: PoolConfig;
   readonly sandbox: "auto" | "require" | "off";
@@ -64,6 +66,7 @@ export function readConfig({ flags, env, cwd }: ConfigSources): Config {
     model: values.model ?? "auto",
     device: values.device ?? "auto",
     threads: values.threads ?? 0,
+    way: values.way ?? "auto",
     ...(pool === undefined ? {} : { pool }),
     sandbox: values.sandbox ?? "auto",
     limits: limitsOf(values),

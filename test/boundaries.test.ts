@@ -49,6 +49,8 @@ const FENCES: Record<string, RegExp> = {
   "better-sqlite3": /^storage\//,
   "@slack/bolt": /^adapters\/slack\//,
   "discord.js": /^adapters\/discord\//,
+  botbuilder: /^adapters\/teams\//,
+  jose: /^adapters\/teams\//,
   "@nats-io/transport-node": /^inference\/pool\//,
   "@nats-io/jetstream": /^inference\/pool\//,
   "@nats-io/obj": /^inference\/pool\//,

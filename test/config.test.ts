@@ -49,6 +49,12 @@ describe("the configuration", () => {
     expect(problems(["--nats", "one:4222", "--nats-replicas", "2"])).toEqual([expect.stringContaining("1, 3 or 5")]);
   });
 
+  it("lets the engine choose its way, unless one is set", () => {
+    expect(read().way).toBe("auto");
+    expect(read([], { EARSHOT_WAY: "batched" }).way).toBe("batched");
+    expect(problems(["--way", "fast"])).toEqual([expect.stringMatching(/^--way .*auto.*sequential.*batched/)]);
+  });
+
   it("takes flags before the environment before the file", async () => {
     await file({ port: 1001, model: "tiny", maxMinutes: 10 });
     expect(read(["--port", "1003"], { EARSHOT_PORT: "1002", EARSHOT_MODEL: "base" })).toMatchObject({
@@ -112,6 +118,54 @@ describe("the configuration", () => {
       expect.stringMatching(/DISCORD_GUILDS must be ids/),
     ]);
     expect(problems([], { DISCORD_GUILDS: "1" })).toEqual([expect.stringMatching(/DISCORD_TOKEN is missing/)]);
+  });
+
+  it("reads what Teams needs, says each part that is missing, and where it is", async () => {
+    const id = "5B0C6F3E-71a7-4b61-8f3e-0a5f4b7c9d10";
+    const app = { TEAMS_APP_ID: id, TEAMS_APP_PASSWORD: "a-secret-value", TEAMS_TENANT_ID: id };
+    expect(read([], app).teams).toMatchObject({
+      app: { id: id.toLowerCase(), tenant: id.toLowerCase() },
+      cloud: "global",
+      meetings: { kind: "off" },
+    });
+    await writeFile(join(cwd, "password"), "from-a-file\n");
+    const filed = { ...app, TEAMS_APP_PASSWORD: "", TEAMS_APP_PASSWORD_FILE: join(cwd, "password") };
+    const { teams } = read([], filed);
+    expect(teams?.app?.password.reveal()).toBe("from-a-file");
+    expect(inspect(teams) + JSON.stringify(teams)).not.toContain("from-a-file");
+    expect(configHelp()).not.toContain("--teams-app-password");
+
+    const url = { TEAMS_PUBLIC_URL: "https://earshot.example.com/" };
+    expect(read([], { ...app, ...url }).teams).toMatchObject({
+      publicUrl: "https://earshot.example.com",
+      meetings: { kind: "tenant" },
+    });
+    const installed = { ...app, ...url, TEAMS_MEETINGS: "installed", TEAMS_CATALOG_APP: id, TEAMS_CLOUD: "gcc-high" };
+    expect(read([], installed).teams).toMatchObject({
+      cloud: "gcc-high",
+      meetings: { kind: "installed", catalogApp: id },
+    });
+
+    for (const [env, words] of [
+      [{ TEAMS_APP_ID: id }, /TEAMS_APP_PASSWORD is missing.*client secret.*docs\/teams\.md/],
+      [{ TEAMS_APP_ID: id }, /TEAMS_TENANT_ID is missing/],
+      [{ TEAMS_CLOUD: "china" }, /TEAMS_APP_ID is missing/],
+      [{ ...app, TEAMS_APP_ID: "earshot" }, /TEAMS_APP_ID must be an id such as/],
+      [{ ...app, TEAMS_CLOUD: "mars" }, /TEAMS_CLOUD/],
+      [{ ...app, TEAMS_PUBLIC_URL: "http://earshot.example.com" }, /TEAMS_PUBLIC_URL must be https/],
+      [{ ...app, TEAMS_PUBLIC_URL: "https://x.example/api" }, /TEAMS_PUBLIC_URL must be https.*without a path/],
+      [{ ...app, ...url, TEAMS_MEETINGS: "installed" }, /TEAMS_CATALOG_APP is missing/],
+      [{ ...app, TEAMS_PLAYGROUND: "true" }, /TEAMS_PLAYGROUND.*without the TEAMS_… of a real app/],
+      [{ TEAMS_PLAYGROUND: "true", EARSHOT_HOST: "0.0.0.0", EARSHOT_PLAYGROUND: "false" }, /leave EARSHOT_HOST/],
+    ] as const) {
+      expect(problems([], env).join("\n"), JSON.stringify(env)).toMatch(words);
+    }
+    expect(read([], { TEAMS_PLAYGROUND: "true" }).teams).toEqual({
+      app: undefined,
+      cloud: "global",
+      meetings: { kind: "off" },
+    });
+    expect(read().teams).toBeUndefined();
   });
 
   it("takes secrets from variables and files, never from the command line, and never prints them", async () => {

@@ -163,6 +163,7 @@ it(`answers everything once while something of it is killed ${KILLS} times`, asy
         // It ended by itself in this moment.
       }
     }
+    if (kill % 25 === 24) console.log(`${kill + 1} kills, ${sent.length} recordings, ${starts} starts`);
     if (!doomed.includes(root)) continue;
     await gateway.ended;
     // Some of it comes while nobody is there.

@@ -8,6 +8,15 @@ import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { PlatformError, UserError } from "../core/errors.ts";
 import { tooLarge } from "../core/messages.ts";
+import {
+  addressOf,
+  announcedBytes,
+  isRest,
+  redirectTarget,
+  requirePlainBody,
+  retryAfterMs,
+  versionOf,
+} from "./answer-headers.ts";
 import { isInside, lookupOutside, refusedAddress } from "./remote-address.ts";
 
 export interface DownloadOptions {
@@ -27,9 +36,11 @@ export interface DownloadOptions {
   readonly checkType?: (contentType: string) => void;
   /** Asks anew for a link or credentials that last for a while only: what ran out in the middle goes on with them. */
   readonly fresh?: () => Promise<FileLink>;
-  /** The longest silence, and the longest download. */
+  /** The longest silence, and the longest wait for an answer to begin; the longest download. */
   readonly idleMs?: number;
   readonly overallMs?: number;
+  /** A server that sends less than this in any span of time is given up. */
+  readonly pace?: { readonly bytes: number; readonly everyMs: number };
 }
 
 export interface FileLink {
@@ -42,6 +53,8 @@ const MOST_REDIRECTS = 3;
 const MOST_RESUMES = 3;
 const IDLE_MS = 30_000;
 const OVERALL_MS = 3_600_000;
+/** A byte a minute would be no silence, and keep a connection and a lane busy for ever. */
+const PACE = { bytes: 64 * 1024, everyMs: 60_000 };
 
 /**
  * Written beside the target and renamed when it is whole; a download that breaks off for good leaves no file behind.
@@ -54,7 +67,7 @@ export async function downloadFile(url: string, toPath: string, options: Downloa
   const signal = AbortSignal.any([options.signal, timeout]);
   try {
     await rm(part, { force: true });
-    await received(new URL(url), part, { ...options, signal });
+    await received(addressOf(url), part, { ...options, signal });
     await rename(part, toPath);
   } catch (error) {
     await rm(part, { force: true });
@@ -79,21 +92,36 @@ async function received(url: URL, part: string, options: DownloadOptions): Promi
     } catch (error) {
       if (begun === undefined || options.fresh === undefined || !hasRunOut(error)) throw error;
       const { url: again, credentials = {} } = await options.fresh();
-      link = { url: new URL(again), options: { ...options, credentials } };
+      link = { url: addressOf(again), options: { ...options, credentials } };
       response = await request(link.url, link.options, begun);
     }
-    const isRest = response.statusCode === 206 && begun !== undefined;
-    const { headers } = response;
+    const { headers, statusCode } = response;
     try {
-      if (!isRest) options.checkType?.(headers["content-type"] ?? "");
-      return await stored(response, part, isRest ? (begun?.bytes ?? 0) : 0, options);
+      requirePlainBody(headers);
+      const rest = statusCode === 206 && begun !== undefined && isRest(headers, begun) ? begun : undefined;
+      if (statusCode === 206 && rest === undefined) throw new OtherRest();
+      if (rest === undefined) options.checkType?.(headers["content-type"] ?? "");
+      return await stored(response, part, rest?.bytes ?? 0, options);
     } catch (error) {
       response.destroy();
-      const version = strong(headers.etag) ?? headers["last-modified"];
-      const canResume = isBroken(error) && headers["accept-ranges"] === "bytes" && version !== undefined;
-      if (!canResume || resumes === MOST_RESUMES || options.signal.aborted) throw error;
+      if (resumes === MOST_RESUMES || options.signal.aborted) throw error;
+      if (error instanceof OtherRest) {
+        // Nobody asked for a part of the file, or not for that one: once more, and from the beginning.
+        begun = undefined;
+        continue;
+      }
+      const version = versionOf(headers);
+      const givesParts = headers["accept-ranges"] === "bytes" || statusCode === 206;
+      if (!isBroken(error) || !givesParts || version === undefined) throw error;
       begun = { bytes: (await stat(part)).size, version };
     }
+  }
+}
+
+/** What came is not the rest of what is there. */
+class OtherRest extends PlatformError {
+  constructor() {
+    super("rejected", "The file server sent another part of the recording than it was asked for.");
   }
 }
 
@@ -101,9 +129,9 @@ async function stored(
   response: IncomingMessage,
   part: string,
   before: number,
-  { maxBytes, name, signal }: DownloadOptions,
+  { maxBytes, name, signal, pace = PACE }: DownloadOptions,
 ): Promise<void> {
-  const announced = before + Number(response.headers["content-length"] ?? 0);
+  const announced = before + (announcedBytes(response.headers) ?? 0);
   if (announced > maxBytes) throw tooBig(announced, maxBytes, name);
   let bytes = before;
   const bounded = new Transform({
@@ -112,14 +140,21 @@ async function stored(
       done(bytes > maxBytes ? tooBig(bytes, maxBytes, name) : null, chunk);
     },
   });
+  let bytesBefore = before;
+  const pacing = setInterval(() => {
+    if (bytes - bytesBefore < pace.bytes) {
+      bounded.destroy(new PlatformError("unavailable", "The file server sent next to nothing."));
+    }
+    bytesBefore = bytes;
+  }, pace.everyMs);
   const file = createWriteStream(part, { flags: before > 0 ? "a" : "w", mode: 0o600 });
   const closed = new Promise<void>((resolve) => file.once("close", resolve));
   try {
     await pipeline(response, bounded, file, { signal });
-  } catch (error) {
+  } finally {
+    clearInterval(pacing);
     // A write that is still under way would lengthen the file after it was measured for the rest.
     await closed;
-    throw error;
   }
 }
 
@@ -130,8 +165,10 @@ async function request(url: URL, options: DownloadOptions, begun: Begun | undefi
     const { statusCode: status = 0, headers } = response;
     if (status === 200 || status === 206) return response;
     response.destroy();
+    // The file is shorter than what is there of it: it is another one by now.
+    if (status === 416 && begun !== undefined) return request(url, options, undefined);
     if (status < 300 || status >= 400 || headers.location === undefined) throw refused(response);
-    at = new URL(headers.location, at);
+    at = redirectTarget(headers.location, at);
   }
   throw new PlatformError("unavailable", "A recording's link leads in circles.");
 }
@@ -161,18 +198,33 @@ function answerOf(
         agent: false,
         ...(isLocal ? {} : { lookup: lookupOutside }),
       },
-      resolve,
+      (response) => {
+        clearTimeout(waiting);
+        resolve(response);
+      },
     );
-    asked.setTimeout(idleMs, () => asked.destroy(new PlatformError("unavailable", "The file server fell silent.")));
-    asked.on("error", reject);
+    const silent = () => asked.destroy(new PlatformError("unavailable", "The file server fell silent."));
+    asked.setTimeout(idleMs, silent);
+    // Headers that trickle in are no silence.
+    const waiting = setTimeout(silent, idleMs);
+    // The very connection, whatever the name was resolved to.
+    asked.on("socket", (socket) => {
+      socket.once("connect", () => {
+        const { remoteAddress = "" } = socket;
+        if (!isLocal && isInside(remoteAddress)) asked.destroy(refusedAddress(host));
+      });
+    });
+    asked.on("error", (error) => {
+      clearTimeout(waiting);
+      reject(error);
+    });
   });
 }
 
 function refused({ statusCode: status = 0, headers }: IncomingMessage): PlatformError {
   const text = `The file server answered ${status}.`;
   if (status === 429) {
-    const retryAfterMs = (Number(headers["retry-after"]) || 1) * 1000;
-    return new PlatformError("rate_limited", text, { retryAfterMs });
+    return new PlatformError("rate_limited", text, { retryAfterMs: retryAfterMs(headers["retry-after"], Date.now()) });
   }
   if (status === 401 || status === 403) return new PlatformError("forbidden", text);
   if (status === 404 || status === 410) return new PlatformError("gone", text);
@@ -191,10 +243,6 @@ export function isAmong(origin: string, origins: readonly string[]): boolean {
 /** How file servers answer to a link that was good before. */
 function hasRunOut(error: unknown): boolean {
   return error instanceof PlatformError && (error.code === "forbidden" || error.code === "gone");
-}
-
-function strong(tag: string | undefined): string | undefined {
-  return tag?.startsWith("W/") ? undefined : tag;
 }
 
 function tooBig(bytes: number, limit: number, name: string): UserError {

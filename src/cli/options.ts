@@ -219,6 +219,12 @@ export const OPTIONS = {
     fallbackText: "as many as the device gains from",
     help: "windows decoded at once, where the way is batched",
   }),
+  encoder_margin: inDecoding({
+    kind: orNone(number({ atLeast: 0 })),
+    fallback: undefined,
+    fallbackText: "None",
+    help: "seconds of silence that are encoded after a recording shorter than 30 s; None: all of it, as models are trained; less is much faster, and wrong with some models",
+  }),
 
   word_timestamps: inWords({ kind: boolean, fallback: false, help: "find the time of each word" }),
   prepend_punctuations: inWords({
@@ -338,6 +344,12 @@ export function warningsFor(values: TranscribeValues): string[] {
   }
   if (values.max_words_per_line && values.max_line_width) {
     warnings.push("--max_words_per_line has no effect with --max_line_width.");
+  }
+  if (values.hallucination_silence_threshold !== undefined && !values.word_timestamps) {
+    warnings.push("--hallucination_silence_threshold has no effect without --word_timestamps True.");
+  }
+  if (values.batch_size !== undefined && values.way === "sequential") {
+    warnings.push("--batch_size has no effect with --way sequential.");
   }
   if (values.word_timestamps && values.task === "translate") {
     warnings.push("Word times of translations may not be reliable.");

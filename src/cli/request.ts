@@ -1,6 +1,6 @@
 // What the command line asks of the engine, in the engine's own words.
 import { defined } from "../inference/defined.ts";
-import type { SpeakerOptions } from "../inference/tracks.ts";
+import type { SpeakerOptions } from "../inference/speaker-tracks.ts";
 import type { TranscribeOptions } from "../inference/transcribe.ts";
 import type { LoadOptions } from "../inference/whisper.ts";
 import type { Io } from "./io.ts";
@@ -31,6 +31,7 @@ export function engineOptions(values: TranscribeValues): TranscribeOptions & Spe
       languagePerWindow: values.mixed_languages || undefined,
       speakerNames: values.speakers.length > 0 ? values.speakers : undefined,
       batchSize: values.batch_size,
+      encoderMargin: values.encoder_margin,
     }),
     vad: values.vad_filter,
     way: values.way,

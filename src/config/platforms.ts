@@ -69,11 +69,6 @@ export function teamsOf(values: SettingValues, isLocal: boolean, problems: strin
     );
   }
   const kind = values.teamsMeetings ?? (url === undefined ? "off" : "tenant");
-  if (kind !== "off" && url === undefined) {
-    problems.push(
-      "TEAMS_PUBLIC_URL is missing: Microsoft tells of meeting recordings there. Or set TEAMS_MEETINGS=off.",
-    );
-  }
   const { teamsCatalogApp: catalogApp = "" } = values;
   if (kind === "installed" && catalogApp === "") {
     problems.push(

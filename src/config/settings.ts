@@ -36,6 +36,11 @@ export const SETTINGS = {
     kind: wholeNumber.min(0).max(1024),
     help: "threads of the engine; 0: it chooses",
   },
+  way: {
+    variable: "EARSHOT_WAY",
+    kind: z.enum(["auto", "sequential", "batched"]),
+    help: "how long recordings are gone through; auto: by the device",
+  },
   transcriber: {
     variable: "EARSHOT_TRANSCRIBER",
     kind: z.enum(["local", "nats"]),

@@ -22,6 +22,7 @@ import { createPress } from "./press.ts";
 import type { PlatformName } from "./recording.ts";
 import { discardMedia, runJob } from "./run-job.ts";
 import { createStatusBoard } from "./status-board.ts";
+import type { Way } from "./transcript.ts";
 import { createWorker } from "./worker.ts";
 
 export interface GatewayParts {
@@ -38,6 +39,8 @@ export interface GatewayParts {
   readonly models: readonly string[];
   /** What serves channels that chose none. */
   readonly model: string;
+  /** How every recording is gone through; the engine chooses when this is left out. */
+  readonly way?: Way;
   readonly cloudPricePerMinute: number;
   /** Where recordings lie while they are worked on. */
   readonly folder: string;

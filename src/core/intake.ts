@@ -11,7 +11,7 @@ import type { StatusBoard } from "./status-board.ts";
 
 export interface Intake {
   /** A recording was posted where Earshot can see it. */
-  posted(recording: Recording): Promise<Reception>;
+  posted(recording: Recording, request?: JobRequest): Promise<Reception>;
   /** Somebody asked for this one; the answer goes to `place`. */
   ask(recording: Recording, request: JobRequest, by: Actor, place: Place): Promise<Reception>;
   /** False: the job had ended before. */
@@ -70,7 +70,7 @@ export function createIntake(parts: IntakeParts): Intake {
   }
 
   return {
-    async posted(named) {
+    async posted(named, request = {}) {
       const recording = withPlainName(named);
       const { settings: chosen, limits } = await chosenAt(recording.place);
       await queue.saw(recording);
@@ -80,7 +80,8 @@ export function createIntake(parts: IntakeParts): Intake {
         chosen.auto === "all" ||
         (chosen.auto === "voice" && recording.kind === "voice message");
       if (!wanted) return { kind: "ignored" };
-      return add({ ...recording, place: { ...recording.place, reach: reachIn(recording.place, chosen) } }, {}, limits);
+      const place = { ...recording.place, reach: reachIn(recording.place, chosen) };
+      return add({ ...recording, place }, request, limits);
     },
 
     async ask(named, request, by, place) {

@@ -14,6 +14,8 @@ export interface JobRequest {
   readonly model?: string;
   readonly translate?: boolean;
   readonly formats?: readonly Format[];
+  /** The channel's files come however short the text is, as for a meeting. */
+  readonly wantsFiles?: boolean;
   /** Job of an earlier transcript of the same recording; the answer then shows what has changed. */
   readonly compareWith?: string;
 }
@@ -31,6 +33,8 @@ export interface Plan {
   readonly languagePerWindow?: boolean;
   /** Whether each track or channel is taken for one speaker; auto: where the sound shows it. */
   readonly speakerTracks?: "off" | "auto" | "on";
+  /** Who speaks on each; else their titles, else Speaker 1, Speaker 2, … */
+  readonly speakerNames?: readonly string[];
   readonly task: "transcribe" | "translate";
   readonly initialPrompt: string;
   /** The engine chooses, by its device and the recording, where this is left out. */

@@ -20,7 +20,7 @@ export interface ListenerParts {
 export function createListener(parts: ListenerParts): Listener {
   const { intake, commands, press } = parts;
   return {
-    recording: (recording) => intake.posted(recording),
+    recording: (recording, request) => intake.posted(recording, request),
     command: (invocation) => commands(invocation),
     press: (pressed) => press(pressed),
 

@@ -52,7 +52,7 @@ export interface Posting {
 /** What the gateway does with what people do on a platform. */
 export interface Listener {
   /** A recording was posted where Earshot can see it. Resolves when the job is durable: acknowledge then. */
-  recording(recording: Recording): Promise<Reception>;
+  recording(recording: Recording, request?: JobRequest): Promise<Reception>;
   command(invocation: Invocation): Promise<Reply>;
   /** A button under an answer. The reply is for the one who pressed it; undefined: the answer itself will change. */
   press(press: Press): Promise<Reply | undefined>;

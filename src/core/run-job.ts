@@ -22,12 +22,12 @@ import type {
 } from "./ports.ts";
 import type { PlatformName } from "./recording.ts";
 import { answerReply } from "./render/answer.ts";
-import { outputFile } from "./render/files.ts";
+import { outputFiles } from "./render/files.ts";
 import { termsFound } from "./replacement.ts";
 import { effectiveSettings, type Settings } from "./settings.ts";
 import type { StatusBoard } from "./status-board.ts";
 import { createTimeLeft } from "./time-left.ts";
-import type { Segment } from "./transcript.ts";
+import type { Segment, Way } from "./transcript.ts";
 
 export interface RunJobParts {
   readonly queue: JobQueue;
@@ -39,6 +39,8 @@ export interface RunJobParts {
   readonly tokens: (model: string) => PromptTokens;
   /** What serves channels that chose no model. */
   readonly model: string;
+  /** How recordings are gone through; the engine chooses when this is left out. */
+  readonly way?: Way;
   readonly status: StatusBoard;
   readonly pace: Pace;
   /** Where recordings lie while they are worked on. */
@@ -240,6 +242,7 @@ async function settledPlan(
     ...(language === undefined ? { usualLanguages: await parts.transcripts.usualLanguages(job.recording.place) } : {}),
     ...(settings.mixed && (language === undefined || others.length > 0) ? { languagePerWindow: true } : {}),
     speakerTracks: settings.tracks,
+    ...(parts.way === undefined ? {} : { way: parts.way }),
   };
   await job.note({ plan });
   return { plan, leftOut: leftOut.map((term) => term.text) };
@@ -279,11 +282,11 @@ async function answered(
   settings: Settings,
   parts: RunJobParts,
 ): Promise<void> {
-  const { compareWith, formats: asked } = job.request;
+  const { compareWith, formats: asked, wantsFiles = asked !== undefined } = job.request;
   const earlier = compareWith === undefined ? undefined : await parts.transcripts.get(compareWith);
   const answer = answerReply(stored, settings, {
     ...(earlier === undefined ? {} : { earlier }),
-    wantsFiles: asked !== undefined,
+    wantsFiles,
   });
   if (!job.steps.isAnswered) {
     await parts.status.conclude(job, answer);
@@ -291,12 +294,13 @@ async function answered(
   }
   const { place } = job.recording;
   for (const format of settings.formats) {
-    const file = outputFile(stored, format, format === "html" ? await playable(job) : undefined);
-    const sentFiles = job.steps.sentFiles ?? [];
-    if (!answer.fileNames.includes(file.name) || sentFiles.includes(file.name)) continue;
-    const posting = { key: `${job.id}:${file.name}`, mayExist: job.attempt > 1 };
-    await parts.platform(place.platform).reply(place, { kind: "file", file }, posting);
-    await job.note({ sentFiles: [...sentFiles, file.name] });
+    for (const file of outputFiles(stored, format, format === "html" ? await playable(job) : undefined)) {
+      const sentFiles = job.steps.sentFiles ?? [];
+      if (!answer.fileNames.includes(file.name) || sentFiles.includes(file.name)) continue;
+      const posting = { key: `${job.id}:${file.name}`, mayExist: job.attempt > 1 };
+      await parts.platform(place.platform).reply(place, { kind: "file", file }, posting);
+      await job.note({ sentFiles: [...sentFiles, file.name] });
+    }
   }
 }
 

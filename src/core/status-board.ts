@@ -13,11 +13,11 @@ export interface StatusBoard {
   update(job: Job, reply: StatusReply): void;
   /** Puts the last word in place of the status, after which there are no more edits. @throws PlatformError */
   conclude(job: Job, reply: Reply): Promise<string>;
-  /** No more edits, and those under way have ended: the next gateway may go on with the jobs. */
+  /** No more edits, and those and the posts under way have ended: the next gateway may go on with the jobs. */
   close(): Promise<void>;
 }
 
-/** An edit that waits for a rate limit ends with the process. */
+/** What waits for a rate limit ends with the process. */
 const LONGEST_CLOSE_MS = 2000;
 
 export interface StatusBoardParts {
@@ -123,13 +123,17 @@ export function createStatusBoard({ queue, platform, now }: StatusBoardParts): S
     },
 
     async close() {
-      const edits: (Promise<unknown> | undefined)[] = [];
+      const underWay: (Promise<unknown> | undefined)[] = [];
       for (const line of lines.values()) {
         line.isConcluded = true;
         clearTimeout(line.timer);
-        edits.push(line.edit);
+        // A message whose id nobody wrote down would be posted a second time, where the platform cannot be searched.
+        underWay.push(
+          line.edit,
+          line.id?.catch(() => undefined),
+        );
       }
-      await Promise.race([Promise.all(edits), sleep(LONGEST_CLOSE_MS, undefined, { ref: false })]);
+      await Promise.race([Promise.all(underWay), sleep(LONGEST_CLOSE_MS, undefined, { ref: false })]);
     },
   };
 }

@@ -125,7 +125,7 @@ export function createWorker(parts: WorkerParts): Worker {
   async function settleFailure(job: ClaimedJob, error: unknown): Promise<void> {
     const outcome = outcomeOf(error, job, now(), parts.random());
     if (outcome.kind === "retry") {
-      if (error instanceof InferenceError) await queue.note(job, { deaths: deathsOf(job) + 1 });
+      if (error instanceof InferenceError && !isOutside(error)) await queue.note(job, { deaths: deathsOf(job) + 1 });
       await queue.settle(job, outcome);
       observe({ kind: "job_retried", job, code: outcome.failure.code, error });
       const text = messages.retrying({ name: job.recording.name, secondsUntil: outcome.afterMs / 1000 });
@@ -200,12 +200,14 @@ function outcomeOf(
   return { kind: "retry", afterMs, failure };
 }
 
+/** The recording has no part in it; a full disk and a lock are mended by people. */
+function isOutside(error: unknown): boolean {
+  if (error instanceof InferenceError) return error.code === "disk_full" || error.code === "database_locked";
+  return error instanceof PlatformError;
+}
+
 function isSpent(error: unknown, job: ClaimedJob, nowMs: number): boolean {
-  // A full disk and a lock are mended by people.
-  const isOutside =
-    error instanceof PlatformError ||
-    (error instanceof InferenceError && ["disk_full", "database_locked"].includes(error.code));
-  if (!isOutside) {
+  if (!isOutside(error)) {
     return error instanceof InferenceError ? deathsOf(job) + 1 >= MOST_DEATHS : job.attempt >= ATTEMPTS.bug;
   }
   const patienceMs = job.steps.isTranscribed ? PATIENCE_MS.answer : PATIENCE_MS.recording;

@@ -100,7 +100,7 @@ async function findAlignment(
   options: AlignmentOptions,
 ): Promise<WordTiming[]> {
   if (textTokens.length === 0) return [];
-  const { tokenizer, dims, graph } = model;
+  const { tokenizer, graph } = model;
   const sot = tokenizer.sotSequence(options.language, options.task);
   const tokens = [...sot, tokenizer.noTimestamps, ...textTokens, tokenizer.eot];
   const { logits, attentions } = await graph.align(features, index, tokens, model.alignmentHeads);
@@ -111,7 +111,7 @@ async function findAlignment(
   });
 
   const nFrames = Math.floor(numFrames / 2);
-  const matrix = meanOfHeads(attentions, tokens.length, dims.nAudioCtx, nFrames, sot.length);
+  const matrix = meanOfHeads(attentions, tokens.length, features.positions, nFrames, sot.length);
   const path = dtw(matrix, tokens.length - sot.length - 1, nFrames);
 
   const { words, tokens: wordTokens } = tokenizer.splitToWordTokens([...textTokens, tokenizer.eot], options.language);
@@ -142,7 +142,7 @@ async function findAlignment(
 function meanOfHeads(
   attentions: readonly Float32Array[],
   nTokens: number,
-  nAudioCtx: number,
+  nPositions: number,
   nFrames: number,
   skipped: number,
 ): Float32Array {
@@ -153,8 +153,8 @@ function meanOfHeads(
     for (let token = 0; token < nTokens; token++) {
       // Renormalised over the frames that hold audio: the same as a softmax over these alone.
       let total = 0;
-      for (let f = 0; f < nFrames; f++) total += attention[token * nAudioCtx + f]!;
-      for (let f = 0; f < nFrames; f++) weights[token * nFrames + f] = attention[token * nAudioCtx + f]! / total;
+      for (let f = 0; f < nFrames; f++) total += attention[token * nPositions + f]!;
+      for (let f = 0; f < nFrames; f++) weights[token * nFrames + f] = attention[token * nPositions + f]! / total;
     }
     for (let f = 0; f < nFrames; f++) {
       let mean = 0;

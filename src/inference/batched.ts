@@ -5,6 +5,7 @@
 
 import type { GuardNote, Segment } from "../core/transcript.ts";
 import { FRAMES_PER_SECOND, N_FRAMES } from "./audio.ts";
+import { encodeWindows } from "./encode-windows.ts";
 import { decodeGuarded } from "./guarded-decoding.ts";
 import { decodingOptions, type Hearing, languageOf, reach, readWindow, writeDown } from "./hearing.ts";
 import { windowPrompt } from "./prompt.ts";
@@ -55,7 +56,8 @@ async function hearOnce(hearing: Hearing, open: readonly OpenWindow[]): Promise<
   for (const [i, { seek, end }] of open.entries()) {
     await heard.window(mel, seek, end - seek, frames.subarray(i * size, (i + 1) * size));
   }
-  const features = await model.graph.encode(frames, open.length);
+  const sizes = open.map(({ seek, end }) => end - seek);
+  const features = await encodeWindows(model, frames, sizes, options);
   const languages: string[] = [];
   for (const [index, { seek }] of open.entries()) languages.push(await languageOf(hearing, features, index, seek));
   const initialPrompt = windowPrompt({ ...prompt, carry: true }, [], undefined);

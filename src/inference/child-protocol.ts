@@ -61,6 +61,7 @@ export const transcriberOptions = z.object({
   usualLanguages: z.array(z.string()).exactOptional(),
   languagePerWindow: z.boolean().exactOptional(),
   speakerTracks: z.enum(["off", "auto", "on"]).exactOptional(),
+  speakerNames: z.array(z.string()).exactOptional(),
   task: z.enum(["transcribe", "translate"]),
   initialPrompt: z.string(),
   way: way.exactOptional(),

@@ -1,8 +1,13 @@
 // Which recording killed the child: one that was alone in it. Those that died together are tried again one at a time, so
 // that a poisoned one is found out and takes no other with it.
 
+import { basename } from "node:path";
+
 export interface Trials {
-  /** Resolves when the recording may begin: a suspect alone, every other while no suspect is tried. */
+  /**
+   * Resolves when the recording may begin: a suspect alone, every other while no suspect is tried. A recording is known
+   * again by its file's name, wherever that lies.
+   */
   admit(path: string, signal: AbortSignal): Promise<Stay>;
 }
 
@@ -17,7 +22,6 @@ export interface Stay {
 }
 
 interface Present {
-  readonly path: string;
   isPaused: boolean;
 }
 
@@ -59,9 +63,10 @@ export function createTrials(): Trials {
   return {
     async admit(path, signal) {
       await until(() => trial === undefined, signal);
-      const one: Present = { path, isPaused: false };
+      const name = basename(path);
+      const one: Present = { isPaused: false };
       present.add(one);
-      if (suspects.has(path)) {
+      if (suspects.has(name)) {
         trial = one;
         try {
           // The others stop after their window, which is then safe.
@@ -76,7 +81,7 @@ export function createTrials(): Trials {
           if (trial === one) {
             // It has come further than the child did that died with it.
             trial = undefined;
-            suspects.delete(path);
+            suspects.delete(name);
             change();
           }
           if (trial === undefined) return;
@@ -89,7 +94,7 @@ export function createTrials(): Trials {
           }
         },
         leave() {
-          suspects.delete(path);
+          suspects.delete(name);
           leave(one);
         },
         died() {
@@ -100,7 +105,7 @@ export function createTrials(): Trials {
               active = undefined;
             });
           }
-          if (active.has(one)) suspects.add(path);
+          if (active.has(one)) suspects.add(name);
           leave(one);
           return active.size === 1 && active.has(one);
         },

@@ -49,11 +49,12 @@ async function transcribe({ id, path, options }: Extract<ToChild, { readonly kin
       ...defined({
         language: options.language,
         allowedLanguages: options.allowedLanguages,
-        maxSeconds: options.maxSeconds,
         usualLanguages: options.usualLanguages,
         languagePerWindow: options.languagePerWindow,
         speakerTracks: options.speakerTracks,
+        speakerNames: options.speakerNames,
         way: options.way,
+        maxSeconds: options.maxSeconds,
       }),
       task: options.task,
       initialPrompt: options.initialPrompt,

@@ -10,7 +10,7 @@ import { floats, int64, scalar, takeRows } from "./tensors.ts";
 type Cache = Readonly<Record<string, Tensor>>;
 
 interface Features extends AudioFeatures {
-  /** Keys and values of the cross-attention, [nAudio, heads, nAudioCtx, headState] each; made at the first use. */
+  /** Keys and values of the cross-attention, [nAudio, heads, positions, headState] each; made at the first use. */
   audioCache?: Cache;
 }
 
@@ -45,8 +45,9 @@ export async function openFastLayout(
     const sessions = { encoder, audioCache: await open(files.audioCache), decoder: await open(files.decoder) };
     return {
       description: `${options.device === "cpu" ? "CPU" : options.device}, ${files.precision}, fast layout`,
-      encode: (mel, nAudio) => encode(encoder, dims, mel, nAudio),
+      encode: (mel, nAudio, signal) => encode(encoder, dims, mel, nAudio, signal),
       decode: (features, indices) => startDecoding(sessions, dims, features as Features, indices, startOfTranscript),
+      takesShortWindows: true,
       givesAttentions: async () => true,
       align: (features, index, tokens, heads) => align(sessions, dims, features as Features, index, tokens, heads),
       close,
@@ -66,14 +67,17 @@ async function encode(
   dims: ModelDimensions,
   mel: Float32Array,
   nAudio: number,
+  signal: AbortSignal | undefined,
 ): Promise<AudioFeatures> {
   const frames = mel.length / (nAudio * dims.nMels);
-  const hidden = zeros(nAudio, dims.nAudioCtx, dims.nAudioState);
+  const positions = frames / 2;
+  const hidden = zeros(nAudio, positions, dims.nAudioState);
   const windows = new Tensor("float32", mel, [nAudio, dims.nMels, frames]);
   for (let i = 0; i < nAudio; i++) {
+    signal?.throwIfAborted();
     await encoder.run({ mel: window(windows, i) }, { audio_features: window(hidden, i) });
   }
-  const features: Features = { nAudio, hidden, toFloat32: async () => floats(hidden) };
+  const features: Features = { nAudio, positions, hidden, toFloat32: async () => floats(hidden) };
   return features;
 }
 
@@ -161,20 +165,20 @@ async function align(
     "final_logits",
     ...layers.map((layer) => `final_${scoresName(layer)}`),
   ]);
-  const size = tokens.length * dims.nAudioCtx;
+  const size = tokens.length * features.positions;
   const attentions = heads.map(([layer, head]) => {
     const scores = floats(outputs[`final_${scoresName(layer)}`]!).subarray(head * size, (head + 1) * size);
-    return softmaxRows(scores, dims.nAudioCtx);
+    return softmaxRows(scores, features.positions);
   });
   return { logits: viewLogits(outputs["final_logits"]!, tokens.length, everywhere), attentions };
 }
 
 async function audioCacheOf({ audioCache }: Sessions, dims: ModelDimensions, features: Features): Promise<Cache> {
   if (features.audioCache) return features.audioCache;
-  const { nAudio, hidden } = features;
+  const { nAudio, positions, hidden } = features;
   const headState = dims.nTextState / dims.nTextHead;
   const caches = audioCacheNames(dims).map(
-    (name) => [name, zeros(nAudio, dims.nTextHead, dims.nAudioCtx, headState)] as const,
+    (name) => [name, zeros(nAudio, dims.nTextHead, positions, headState)] as const,
   );
   for (let i = 0; i < nAudio; i++) {
     const into = Object.fromEntries(caches.map(([name, cache]) => [name, window(cache, i)]));

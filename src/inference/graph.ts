@@ -21,7 +21,9 @@ export interface ModelDimensions {
 /** The encoder's output for a batch of windows, which any layout of the same model can read. */
 export interface AudioFeatures {
   readonly nAudio: number;
-  /** [nAudio, nAudioCtx, nAudioState], kept where the device wants it. */
+  /** nAudioCtx, or fewer where the spectrogram was shorter than its window. */
+  readonly positions: number;
+  /** [nAudio, positions, nAudioState], kept where the device wants it. */
   readonly hidden: Tensor;
   /** Copied to the host as float32, e.g. to compare with the reference. */
   toFloat32(): Promise<Float32Array>;
@@ -89,15 +91,17 @@ export interface GreedyRun {
 /** Logits and cross-attention of one pass over known tokens, for word times. */
 export interface Alignment {
   readonly logits: Logits;
-  /** Attention probabilities of the asked heads: [heads][nTokens * nAudioCtx]. */
+  /** Attention probabilities of the asked heads: [heads][nTokens * positions]. */
   readonly attentions: readonly Float32Array[];
 }
 
 export interface WhisperGraph {
   /** What runs, for the operator: "CPU, float32, public layout". */
   readonly description: string;
-  /** @param mel float32 [nAudio, nMels, 3000] */
-  encode(mel: Float32Array, nAudio: number): Promise<AudioFeatures>;
+  /** Whether `encode` takes spectrograms that are shorter than a window. */
+  readonly takesShortWindows: boolean;
+  /** @param mel float32 [nAudio, nMels, 3000], or an even number of frames fewer */
+  encode(mel: Float32Array, nAudio: number, signal?: AbortSignal): Promise<AudioFeatures>;
   /** Starts decoding: row i of the batch listens to window `indices[i]` of the features. */
   decode(features: AudioFeatures, indices: readonly number[]): Inference;
   /** Whether `align` works: the decoder's graph gives its cross-attentions. */

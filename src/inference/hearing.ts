@@ -16,6 +16,7 @@ import type { MelSpectrogram } from "./mel.ts";
 import type { PromptState } from "./prompt.ts";
 import { type Draft, splitSegments, type Window } from "./segments.ts";
 import type { Span } from "./speech-regions.ts";
+import { fitWordsToSpeech } from "./spoken-words.ts";
 import type { Checkpoint, TranscribeOptions } from "./transcribe.ts";
 
 /** A recording on its way to a transcript. Frames and windows are heard ones; see heard-time.ts. */
@@ -102,6 +103,7 @@ export async function readWindow(
     const initialPrompt = prompt.initial.length > 0 ? (options.initialPrompt ?? "") : "";
     const judged = dropInvented(segments, window, speech, { language, initialPrompt });
     segments = judged.kept;
+    if (options.wordTimestamps) fitWordsToSpeech(segments, speech.regions);
     guards.push(...judged.notes.map(timed.note));
   }
   if (result.wasCut) nextSeek = Math.max(nextSeek, window.seek + Math.min(LEAST_ADVANCE, window.size));

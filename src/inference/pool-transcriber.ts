@@ -33,7 +33,7 @@ import type { WorkItem } from "./pool/protocol.ts";
 import { createRoster, engineOf } from "./pool/roster.ts";
 import type { NatsSettings } from "./pool/server-options.ts";
 import { createSharing } from "./pool/sharing.ts";
-import { sentResume, speakersOf, toldCheckpoint } from "./pool/speakers.ts";
+import { sentResume, sentSpeakers, speakersOf, toldCheckpoint } from "./pool/speakers.ts";
 import { makeStreams, POOL_LIMITS, type PoolLimits } from "./pool/streams.ts";
 
 export interface PoolTranscriberOptions {
@@ -154,8 +154,8 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
       if (!hasMachine()) waiting.because("transcriber");
       const { resume: _, key = randomUUID(), ...plan } = { ...wanted, model };
       const id = await itemId(path, plan, key, signal);
-      const speakers = await speakersOf(path, plan.speakerTracks, resume, signal);
-      const options: WorkItem["options"] = { ...plan, speakerTracks: speakers.length === 0 ? "off" : "on" };
+      const speakers = await speakersOf(path, plan, resume, signal);
+      const options: WorkItem["options"] = { ...plan, ...sentSpeakers(speakers) };
       const lane = wanted.isShort ? "short" : "long";
       const calls = createItemCalls(connection, { id, lane, options }, limits.ackWaitMs, signal);
       const bytes = durationSeconds * LARGEST_BYTES_PER_SECOND * Math.max(1, speakers.length);

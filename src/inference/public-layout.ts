@@ -31,6 +31,7 @@ export async function openPublicLayout(
     const runs = createRuns(encoder, decoder, withPast, dims);
     return {
       description: describe(options.device, precision),
+      takesShortWindows: false,
       givesAttentions: async () => decoder.outputs.has("cross_attentions.0"),
       encode: runs.encode,
       decode: runs.decode,
@@ -43,6 +44,18 @@ export async function openPublicLayout(
     for (const session of sessions) await session.close();
     throw error;
   }
+}
+
+/** Tensors of one window each as one of all. */
+function joined(parts: readonly Tensor[]): Tensor {
+  const [first] = parts;
+  const shape = [parts.length, ...first!.dims.slice(1)];
+  const arrays = parts.map(({ data }) => data as Float32Array | Uint16Array);
+  const all = new (arrays[0]!.constructor as new (length: number) => Float32Array | Uint16Array)(
+    arrays[0]!.length * parts.length,
+  );
+  for (const [i, array] of arrays.entries()) all.set(array, i * array.length);
+  return all instanceof Uint16Array ? halfTensor(all, shape) : new Tensor("float32", all, shape);
 }
 
 function describe(device: Device, precision: string): string {
@@ -97,12 +110,20 @@ function createRuns(
   }
 
   return {
-    async encode(mel, nAudio) {
+    async encode(mel, nAudio, signal) {
       const type = floatType(encoder.inputs.get("input_features")?.type);
       const frames = mel.length / (nAudio * dims.nMels);
-      const feeds = { input_features: floatTensor(type, mel, [nAudio, dims.nMels, frames]) };
-      const hidden = (await encoder.run(feeds, ["last_hidden_state"]))["last_hidden_state"]!;
-      return { nAudio, hidden, toFloat32: async () => toFloat32(hidden) };
+      // On a CPU several together take no less time, and nothing could stop them.
+      const together = encoder.device === "cpu" ? 1 : nAudio;
+      const size = together * dims.nMels * frames;
+      const parts: Tensor[] = [];
+      for (let at = 0; at < mel.length; at += size) {
+        signal?.throwIfAborted();
+        const part = floatTensor(type, mel.subarray(at, at + size), [together, dims.nMels, frames]);
+        parts.push((await encoder.run({ input_features: part }, ["last_hidden_state"]))["last_hidden_state"]!);
+      }
+      const hidden = parts.length === 1 ? parts[0]! : joined(parts);
+      return { nAudio, positions: dims.nAudioCtx, hidden, toFloat32: async () => toFloat32(hidden) };
     },
 
     decode(features, indices): Inference {

@@ -3,6 +3,7 @@
 import type { Segment } from "../core/transcript.ts";
 import { N_FRAMES } from "./audio.ts";
 import { defined } from "./defined.ts";
+import { encodeWindows } from "./encode-windows.ts";
 import { decodeWithFallback } from "./fallback.ts";
 import type { AudioFeatures } from "./graph.ts";
 import { decodeGuarded, type GuardedResult, type GuardedRow } from "./guarded-decoding.ts";
@@ -25,7 +26,8 @@ export async function* sequential(hearing: Hearing): AsyncGenerator<Segment, voi
     while (seek < clip.end) {
       options.signal?.throwIfAborted();
       const window = { seek, size: Math.min(N_FRAMES, heard.frames - seek, clip.end - seek) };
-      const features = await model.graph.encode(await heard.window(mel, seek, window.size), 1);
+      const frames = await heard.window(mel, seek, window.size);
+      const features = await encodeWindows(model, frames, [window.size], options);
       const language = await languageOf(hearing, features, 0, seek);
       const row = {
         index: 0,

@@ -48,16 +48,34 @@ interface TokenizerFile {
 
 /** @throws InferenceError model_broken */
 export async function loadTokenizer(path: string, multilingual: boolean): Promise<Tokenizer> {
-  let file: TokenizerFile;
+  let file: unknown;
   try {
-    file = JSON.parse(await readFile(path, "utf8")) as TokenizerFile;
+    file = JSON.parse(await readFile(path, "utf8"));
   } catch (cause) {
     throw new InferenceError("model_broken", `${path} cannot be read as JSON. Get the model again.`, { cause });
   }
-  if (!file.model?.vocab || !file.model.merges || !file.added_tokens) {
+  if (!isTokenizerFile(file)) {
     throw new InferenceError("model_broken", `${path} is not a byte-level BPE tokenizer. Get the model again.`);
   }
   return createTokenizer(file, multilingual, path);
+}
+
+/** By hand: a schema takes as long as the rest of the loading for fifty thousand entries. */
+function isTokenizerFile(file: unknown): file is TokenizerFile {
+  const { model, added_tokens: added } = (file ?? {}) as { model?: unknown; added_tokens?: unknown };
+  const { vocab, merges } = (model ?? {}) as { vocab?: unknown; merges?: unknown };
+  const isId = (id: unknown) => Number.isSafeInteger(id) && (id as number) >= 0;
+  const isText = (text: unknown) => typeof text === "string";
+  const isPair = (pair: unknown) => isText(pair) || (Array.isArray(pair) && pair.length === 2 && pair.every(isText));
+  return (
+    typeof vocab === "object" &&
+    vocab !== null &&
+    Object.values(vocab).every(isId) &&
+    Array.isArray(merges) &&
+    merges.every(isPair) &&
+    Array.isArray(added) &&
+    added.every((token) => isId(token?.id) && isText(token?.content))
+  );
 }
 
 // The pattern by which GPT-2 cuts text into words before merging.

@@ -10,6 +10,7 @@ import { batchSize } from "./batch-size.ts";
 import { batched } from "./batched.ts";
 import type { DecodingOptions } from "./decoding.ts";
 import { defined } from "./defined.ts";
+import { requireShortWindows } from "./encode-windows.ts";
 import type { FallbackOptions } from "./fallback.ts";
 import { evidenceOf } from "./guards.ts";
 import { heardTime, intersection, spansOf } from "./heard-time.ts";
@@ -53,6 +54,11 @@ export interface TranscribeOptions
   readonly way?: Way | "auto";
   /** Windows that are decoded together; as many as the device gains from when left out. */
   readonly batchSize?: number;
+  /**
+   * Seconds of silence that are encoded after a recording that ends before its window does; all of it by default, as
+   * the models were trained.
+   */
+  readonly encoderMargin?: number;
   readonly signal?: AbortSignal;
   readonly on?: TranscribeEvents;
 }
@@ -122,6 +128,7 @@ export async function* transcribe(
     );
   }
   if (options.wordTimestamps) await requireAttentions(model);
+  if (options.encoderMargin !== undefined) requireShortWindows(model);
   const initial = encodeInitialPrompt(model.tokenizer, options.initialPrompt ?? "", model.dims.nTextCtx);
   const { mel, spoken } = await listen(source, model.dims.nMels, options);
   try {
@@ -182,14 +189,9 @@ async function listen(
   const { signal } = options;
   const samples = source instanceof Float32Array ? inParts(source) : decodeAudio(source, audioOptions(options));
   if (!options.vad) return { mel: await logMelSpectrogram(samples, nMels, defined({ signal })), spoken: undefined };
-  const detector = await openVoiceDetector();
-  try {
-    const overheard = overhear(samples, detector);
-    const mel = await logMelSpectrogram(overheard.samples, nMels, defined({ signal }));
-    return { mel, spoken: overheard.regions() };
-  } finally {
-    await detector.close();
-  }
+  const overheard = overhear(samples, await openVoiceDetector());
+  const mel = await logMelSpectrogram(overheard.samples, nMels, defined({ signal }));
+  return { mel, spoken: overheard.regions() };
 }
 
 function whatIsHeard(

@@ -1,4 +1,4 @@
-// Voice activity detection: Silero's model listens to the samples as they pass by.
+// Voice activity detection: Silero's model listens to the samples as they pass by, a second at a time.
 // Ref: snakers4/silero-vad v6.2.1 utils_vad.py `OnnxWrapper`
 
 import { createHash } from "node:crypto";
@@ -6,8 +6,10 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { InferenceError } from "../core/errors.ts";
-import { SAMPLE_RATE } from "./audio.ts";
-import { openSession, Tensor } from "./session.ts";
+import { decodeModel, encodeModel } from "./onnx/model-proto.ts";
+import type { ByteSource } from "./onnx/protobuf.ts";
+import { voiceModel } from "./onnx/voice-graph.ts";
+import { type GraphSession, openSession, Tensor } from "./session.ts";
 import { type Span, type SpeechRegionOptions, speechRegions, VAD_SAMPLES } from "./speech-regions.ts";
 
 /** The package ships the model of snakers4/silero-vad v6.2.1 (MIT); nothing else of it is used. */
@@ -16,15 +18,17 @@ const FILE = "silero_vad_16k_op15.onnx";
 const SHA256 = "7ed98ddbad84ccac4cd0aeb3099049280713df825c610a8ed34543318f1b2c49";
 /** Samples of the chunk before that the model hears again. */
 const CONTEXT = 64;
-const STATE_SHAPE = [2, 1, 128] as const;
+const STATE_SHAPE = [1, 1, 128] as const;
+/** Chunks that are heard in one call: about a second. */
+const CHUNKS = 32;
 
 export interface VoiceDetector {
   /**
-   * How probable it is that somebody speaks in this chunk, given those before it.
-   * @param chunk VAD_SAMPLES samples at 16 kHz
+   * How probable it is that somebody speaks in each chunk, given those before it.
+   * @param chunks n * VAD_SAMPLES samples at 16 kHz
+   * @returns n probabilities
    */
-  probability(chunk: Float32Array): Promise<number>;
-  close(): Promise<void>;
+  probabilities(chunks: Float32Array): Promise<Float32Array>;
 }
 
 /**
@@ -33,22 +37,49 @@ export interface VoiceDetector {
  * @throws InferenceError model_missing, model_broken
  */
 export async function openVoiceDetector(path = installedPath()): Promise<VoiceDetector> {
-  // On any device but the CPU, a model this small spends its time on the way.
-  const session = await openSession(await checked(path), { device: "cpu", threads: 1 });
-  const sampleRate = new Tensor("int64", BigInt64Array.of(BigInt(SAMPLE_RATE)), []);
-  const input = new Float32Array(CONTEXT + VAD_SAMPLES);
-  let state: Tensor = new Tensor("float32", new Float32Array(2 * 128), STATE_SHAPE);
+  const session = await opened(path);
+  const width = CONTEXT + VAD_SAMPLES;
+  let context = new Float32Array(CONTEXT);
+  let hidden: Tensor = new Tensor("float32", new Float32Array(128), STATE_SHAPE);
+  let cell: Tensor = new Tensor("float32", new Float32Array(128), STATE_SHAPE);
   return {
-    async probability(chunk) {
-      input.set(chunk, CONTEXT);
-      const feeds = { input: new Tensor("float32", input, [1, input.length]), state, sr: sampleRate };
-      const { output, stateN } = await session.run(feeds);
-      state = stateN!;
-      input.copyWithin(0, VAD_SAMPLES);
-      return (output!.data as Float32Array)[0]!;
+    async probabilities(chunks) {
+      const count = chunks.length / VAD_SAMPLES;
+      const input = new Float32Array(count * width);
+      for (let i = 0; i < count; i++) {
+        input.set(i === 0 ? context : chunks.subarray(i * VAD_SAMPLES - CONTEXT, i * VAD_SAMPLES), i * width);
+        input.set(chunks.subarray(i * VAD_SAMPLES, (i + 1) * VAD_SAMPLES), i * width + CONTEXT);
+      }
+      context = chunks.slice(-CONTEXT);
+      const feeds = { chunks: new Tensor("float32", input, [count, width]), hidden, cell };
+      const { probability, hidden_after, cell_after } = await session.run(feeds);
+      [hidden, cell] = [hidden_after!, cell_after!];
+      return probability!.data as Float32Array;
     },
-    close: () => session.close(),
   };
+}
+
+/** Kept for the next recording: to open it takes longer than to hear a voice note. */
+const sessions = new Map<string, Promise<GraphSession>>();
+
+function opened(path: string): Promise<GraphSession> {
+  const known = sessions.get(path);
+  if (known !== undefined) return known;
+  const session = open(path);
+  sessions.set(path, session);
+  session.catch(() => sessions.delete(path));
+  return session;
+}
+
+async function open(path: string): Promise<GraphSession> {
+  const published = decodeModel(await checked(path));
+  const graph = Buffer.concat(encodeModel(voiceModel(published)).pieces.map(bytesOfPiece));
+  // On any device but the CPU, a model this small spends its time on the way.
+  return openSession(graph, { device: "cpu", threads: 1 });
+}
+
+function bytesOfPiece(piece: Uint8Array | ByteSource): Uint8Array {
+  return piece instanceof Uint8Array ? piece : piece.read();
 }
 
 function installedPath(): string {
@@ -84,35 +115,39 @@ export interface Overheard {
 /** Needs no more memory for a longer recording, but for the regions. */
 export function overhear(
   samples: AsyncIterable<Float32Array>,
-  detector: Pick<VoiceDetector, "probability">,
+  detector: Pick<VoiceDetector, "probabilities">,
   options: SpeechRegionOptions = {},
 ): Overheard {
   const found = speechRegions(options);
-  const chunk = new Float32Array(VAD_SAMPLES);
+  const chunks = new Float32Array(CHUNKS * VAD_SAMPLES);
   let filled = 0;
   let nSamples = 0;
 
   async function judge(): Promise<void> {
-    let sum = 0;
-    for (let i = 0; i < VAD_SAMPLES; i++) sum += chunk[i]! * chunk[i]!;
-    found.push(await detector.probability(chunk), sum / VAD_SAMPLES);
+    const count = Math.ceil(filled / VAD_SAMPLES);
+    const probabilities = await detector.probabilities(chunks.subarray(0, count * VAD_SAMPLES));
+    for (let chunk = 0; chunk < count; chunk++) {
+      let sum = 0;
+      for (let i = chunk * VAD_SAMPLES; i < (chunk + 1) * VAD_SAMPLES; i++) sum += chunks[i]! * chunks[i]!;
+      found.push(probabilities[chunk]!, sum / VAD_SAMPLES);
+    }
     filled = 0;
   }
 
   async function* passing(): AsyncGenerator<Float32Array, void> {
     for await (const part of samples) {
       for (let read = 0; read < part.length; ) {
-        const piece = part.subarray(read, read + VAD_SAMPLES - filled);
-        chunk.set(piece, filled);
+        const piece = part.subarray(read, read + chunks.length - filled);
+        chunks.set(piece, filled);
         filled += piece.length;
         read += piece.length;
-        if (filled === VAD_SAMPLES) await judge();
+        if (filled === chunks.length) await judge();
       }
       nSamples += part.length;
       yield part;
     }
     if (filled === 0) return;
-    chunk.fill(0, filled);
+    chunks.fill(0, filled);
     await judge();
   }
 

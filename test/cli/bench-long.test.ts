@@ -52,6 +52,7 @@ it("goes every way through a recording, counts what was done, and says who did n
   // Never more than were asked for in each window, whatever the weights write.
   const [short] = series!.runs["Earshot batched, VAD"]!;
   expect(short!.tokens! / short!.windows!).toBeLessThanOrEqual(8);
+  expect(stdout).toMatch(/^demo, a voice note of 10 s through the inference child: cold \d+ ms, warm \d+ ms$/m);
   expect(stdout).toContain("whisper.cpp: not run: --whisper-cpp takes the folder of its programs");
 }, 240_000);
 

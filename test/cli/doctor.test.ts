@@ -128,6 +128,7 @@ describe("earshot doctor", () => {
     expect(fresh.stdout).toMatch(/^ok {4}database +none yet/m);
     expect(fresh.stdout).toMatch(/^ok {4}slack +not set up \(SLACK_BOT_TOKEN\)/m);
     expect(fresh.stdout).toMatch(/^ok {4}discord +not set up \(DISCORD_TOKEN\)/m);
+    expect(fresh.stdout).toMatch(/^ok {4}teams +not set up \(TEAMS_APP_ID\)/m);
 
     await mkdir(data);
     await writeFile(join(data, "earshot.db"), "no database at all, whatever its name may say");

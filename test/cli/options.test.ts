@@ -55,6 +55,7 @@ describe("openai/whisper's command lines", () => {
       vad_filter: true,
       way: "auto",
       batch_size: undefined,
+      encoder_margin: undefined,
       word_timestamps: false,
       prepend_punctuations: "\"'“¿([{-",
       append_punctuations: "\"'.。,，!！?？:：”)]}、",
@@ -178,6 +179,10 @@ describe("what is wrong with a command line", () => {
     ["a --max_line_width 40", ["--max_line_width requires --word_timestamps True."]],
     ["a --patience 2 --beam_size None", ["--patience requires --beam_size."]],
     ["a --clip_timestamps 5,3", ["--clip_timestamps must give each clip's end after its start."]],
+    [
+      "a --way batched --vad_filter False",
+      ["--way batched requires --vad_filter True: it cuts the recording where nobody speaks."],
+    ],
     ["a --track mix --channel 1", ["--channel chooses from one track, not from --track mix."]],
     [
       "--beam_size x --task sing --volume",
@@ -199,6 +204,10 @@ describe("what is wrong with a command line", () => {
     ]);
     expect(warningsFor(valuesOf("--word_timestamps --max_line_width 40 --max_words_per_line 3"))).toEqual([
       "--max_words_per_line has no effect with --max_line_width.",
+    ]);
+    expect(warningsFor(valuesOf("--hallucination_silence_threshold 2 --way sequential --batch_size 3"))).toEqual([
+      "--hallucination_silence_threshold has no effect without --word_timestamps True.",
+      "--batch_size has no effect with --way sequential.",
     ]);
     expect(warningsFor(valuesOf(""))).toEqual([]);
   });
@@ -224,6 +233,13 @@ describe("what the engine is asked", () => {
       device: "cpu",
       precision: "q8",
     });
+  });
+
+  it("hears only speech unless that is switched off, and chooses the way itself unless it is told", () => {
+    expect(engineOptions(valuesOf(""))).toMatchObject({ vad: true, way: "auto" });
+    expect(engineOptions(valuesOf("")).batchSize).toBeUndefined();
+    expect(engineOptions(valuesOf("--vad_filter False"))).toMatchObject({ vad: false });
+    expect(engineOptions(valuesOf("--way batched --batch_size 3"))).toMatchObject({ way: "batched", batchSize: 3 });
   });
 
   it("turns None into never", () => {

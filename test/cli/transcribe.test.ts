@@ -241,6 +241,29 @@ describe("what is wrong with the command", () => {
   });
 });
 
+describe("a call with a speaker on each channel", () => {
+  it("has who speaks in every file, and no um where nobody wants it", async () => {
+    const call = at("call.wav");
+    const [one, other] = [speechPath("clean_000"), speechPath("clean_008")];
+    const sides = "[0:a]aresample=16000,apad=whole_dur=9[l];[1:a]aresample=16000,adelay=5000,apad=whole_dur=9[r]";
+    ffmpeg("-i", one, "-i", other, "-filter_complex", `${sides};[l][r]join=inputs=2:channel_layout=stereo`, call);
+    const { exitCode, stdout } = await run([
+      ...[call, ...QUICK, "-o", at("out"), "--speakers", "Anna,Ben"],
+      ...["--verbatim", "False", "--word_timestamps"],
+    ]);
+    expect(exitCode).toBe(0);
+    expect(stdout()).toMatch(/^\[00:0\d\.\d{3} --> 00:0\d\.\d{3}\] Ben: /m);
+    expect(await output("call.txt")).toMatch(/^Anna: .+\nBen: .+\n$/);
+    expect(await output("call.srt")).toMatch(/^1\n.*\nAnna: /);
+    expect(await output("call.vtt")).toContain("\n<v Ben>");
+    expect(await output("call.tsv")).toMatch(/^start\tend\ttext\tspeaker\n/);
+    const { segments } = JSON.parse(await output("call.json")) as { segments: { speaker: string; start: number }[] };
+    expect(segments.map(({ speaker }) => speaker)).toEqual(["Anna", "Ben"]);
+    // The pause before the answer is not the answer's.
+    expect(segments[1]?.start).toBeGreaterThan(4.9);
+  });
+});
+
 describe("Ctrl-C", () => {
   let long: string;
   beforeAll(async () => {

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { chaptersOf, similarity } from "../../src/core/chapters.ts";
 import { renderChapters } from "../../src/core/render/chapters.ts";
+import { fileNames, outputFiles } from "../../src/core/render/files.ts";
 import { renderHtml } from "../../src/core/render/html.ts";
 import { renderJson } from "../../src/core/render/json.ts";
 import { seededRandom } from "../../src/inference/random.ts";
@@ -100,6 +101,16 @@ describe("chapters", () => {
     // The heading stands right before the paragraph that begins then.
     expect(page).toMatch(/<h2 id="chapter2" dir="auto">Server --&gt; &amp; more<\/h2>\n<section id="t245">/);
     expect(renderHtml(storedOf(segments))).not.toContain("chapter1");
+  });
+
+  it("are a file of their own beside WebVTT, and no other", () => {
+    const { segments } = talk([4, 4]);
+    const stored = storedOf(segments, { chapters: chaptersOf(talk([6, 6])) });
+    expect(outputFiles(stored, "vtt").map(({ name }) => name)).toEqual(["standup.vtt", "standup.chapters.vtt"]);
+    expect(outputFiles(stored, "vtt")[1]?.content).toMatch(/^WEBVTT\n\n1\n00:00\.000 --> /);
+    expect(outputFiles(stored, "srt")).toHaveLength(1);
+    expect(fileNames(stored, ["txt", "vtt"])).toEqual(["standup.txt", "standup.vtt", "standup.chapters.vtt"]);
+    expect(fileNames(storedOf(segments), ["vtt"])).toEqual(["standup.vtt"]);
   });
 
   it("compare words by the cosine of their counts", () => {

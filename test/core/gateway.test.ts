@@ -7,9 +7,9 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { InferenceError, PlatformError, UserError } from "../../src/core/errors.ts";
 import { createGateway, type Gateway } from "../../src/core/gateway.ts";
 import type { Job } from "../../src/core/job.ts";
-import type { GatewayEvent, Transcriber } from "../../src/core/ports.ts";
+import type { GatewayEvent, Transcriber, TranscriberOptions } from "../../src/core/ports.ts";
 import type { Recording } from "../../src/core/recording.ts";
-import type { Segment } from "../../src/core/transcript.ts";
+import type { Segment, Way } from "../../src/core/transcript.ts";
 import { openDatabase } from "../../src/storage/database.ts";
 import { createGlossaryStore } from "../../src/storage/glossary.ts";
 import { createQueue } from "../../src/storage/queue.ts";
@@ -32,6 +32,7 @@ interface FakeTranscriber extends Transcriber {
   /** Every word that was "decoded", in order. */
   readonly decoded: string[];
   readonly prompts: string[];
+  readonly asked: TranscriberOptions[];
 }
 
 function createFakeTranscriber(): FakeTranscriber {
@@ -40,8 +41,11 @@ function createFakeTranscriber(): FakeTranscriber {
     step: async () => {},
     decoded: [],
     prompts: [],
-    async transcribe(_path, { initialPrompt, resume }, on, signal) {
+    asked: [],
+    async transcribe(_path, options, on, signal) {
+      const { initialPrompt, resume } = options;
       fake.prompts.push(initialPrompt);
+      fake.asked.push(options);
       const segments = [...(resume?.segments ?? [])];
       const duration = fake.words.length * 30;
       on.progress(segments.length * 30, duration);
@@ -84,11 +88,12 @@ function openStores() {
 }
 
 /** A gateway over the folder's database, as after a start. */
-async function startGateway(): Promise<void> {
+async function startGateway(more: { readonly way?: Way } = {}): Promise<void> {
   database = openDatabase(join(folder, "earshot.db"));
   stores = openStores();
   gateway = createGateway({
     ...stores,
+    ...more,
     name: "test",
     transcriber,
     tokens: () => ({ budget: 160, count: async (text: string) => text.split(/\s+/).filter(Boolean).length }),
@@ -185,6 +190,42 @@ describe("a recording", () => {
     await ended();
     expect(transcriber.prompts).toEqual([expect.stringContaining("Qavylow")]);
     expect((await under(id))[0]?.text).toContain("we use kubectl");
+  });
+
+  it("goes the way that the operator chose, or the engine's own", async () => {
+    gateway.start();
+    await fake.postVoiceMessage(BYTES);
+    await ended();
+    await gateway.stop(0);
+    database.close();
+    await startGateway({ way: "batched" });
+    gateway.start();
+    await fake.postVoiceMessage(BYTES);
+    await expect.poll(() => transcriber.asked.map(({ way }) => way)).toEqual([undefined, "batched"]);
+  });
+
+  it("is heard for word times and speakers, in the languages that are usual in the channel, and read as it wants", async () => {
+    gateway.start();
+    transcriber.words = ["um, we have twenty five percent"];
+    const heardOnce = async () => {
+      const id = await fake.postVoiceMessage(BYTES);
+      await ended();
+      return (await under(id))[0]?.text;
+    };
+    expect(await heardOnce()).toContain("we have 25%");
+    expect(transcriber.asked[0]).toMatchObject({ wordTimes: true, speakerTracks: "auto", usualLanguages: [] });
+    expect(transcriber.asked[0]).not.toHaveProperty("languagePerWindow");
+    await heardOnce();
+    await stores.settings.change(placeC, "channel", { verbatim: true, mixed: true, tracks: "off" }, "U1");
+    expect(await heardOnce()).toContain("um, we have twenty five percent");
+    expect(transcriber.asked[2]).toMatchObject({ languagePerWindow: true, speakerTracks: "off" });
+    await stores.settings.change(placeC, "channel", { mixed: false }, "U1");
+    await heardOnce();
+    expect(transcriber.asked[3]).toMatchObject({ usualLanguages: ["en"] });
+    // A given language needs no guess.
+    await stores.settings.change(placeC, "channel", { languages: ["de"], mixed: true }, "U1");
+    await heardOnce();
+    for (const name of ["usualLanguages", "languagePerWindow"]) expect(transcriber.asked[4]).not.toHaveProperty(name);
   });
 
   it("without a word says so and invents nothing", async () => {

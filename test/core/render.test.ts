@@ -8,7 +8,7 @@ import { formatTimestamp, roundHalfEven } from "../../src/core/render/timestamp.
 import { renderTsv } from "../../src/core/render/tsv.ts";
 import { renderTxt } from "../../src/core/render/txt.ts";
 import { renderVtt } from "../../src/core/render/vtt.ts";
-import type { Segment, Transcript, Word } from "../../src/core/transcript.ts";
+import type { GuardNote, Segment, Transcript, Word } from "../../src/core/transcript.ts";
 
 type Result = Pick<Transcript, "text" | "segments" | "language">;
 
@@ -132,5 +132,14 @@ it("makes one cue per segment when an emptied segment alone has words, where ope
   const segments = [segment({ text: "", words: [] }), segment({ id: 1, start: 1, end: 2, text: " spoken" })];
   expect(renderSrt({ segments })).toBe(
     "1\n00:00:00,000 --> 00:00:01,000\n\n\n2\n00:00:01,000 --> 00:00:02,000\nspoken\n\n",
+  );
+});
+
+it("tells the way and what the guards did after openai/whisper's own keys, where a transcript has them", () => {
+  const guards: GuardNote[] = [{ kind: "phantom", start: 1, end: 2.5, text: "Thank you.", action: "dropped" }];
+  const json = renderJson({ text: " Hi.", language: "en", segments: [], way: "batched", guards });
+  expect(json).toBe(
+    '{"text": " Hi.", "segments": [], "language": "en", "way": "batched", "guards": ' +
+      '[{"kind": "phantom", "start": 1.0, "end": 2.5, "text": "Thank you.", "action": "dropped"}]}',
   );
 });

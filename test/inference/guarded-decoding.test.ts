@@ -1,8 +1,9 @@
 // The guards at work: a graph that writes what a test has it write, and the real tokenizer and decoding around it.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AudioFeatures, Inference } from "../../src/inference/graph.ts";
+import type { AudioFeatures } from "../../src/inference/graph.ts";
 import { decodeGuarded, type GuardedRow } from "../../src/inference/guarded-decoding.ts";
 import { loadWhisper, type Whisper } from "../../src/inference/whisper.ts";
+import { type Attempt, scriptedModel } from "../support/scripted-model.ts";
 
 let whisper: Whisper;
 beforeAll(async () => {
@@ -10,52 +11,7 @@ beforeAll(async () => {
 });
 afterAll(() => whisper.close());
 
-interface Attempt {
-  /** What stands before the window, as text. */
-  readonly prompt: string;
-  readonly window: number;
-  /** How often this window was decoded before. */
-  readonly before: number;
-}
-
-/** @param write what the model writes in each attempt */
-function scripted(write: (attempt: Attempt) => string): { model: Whisper; attempts: Attempt[] } {
-  const { tokenizer, dims, graph } = whisper;
-  const attempts: Attempt[] = [];
-  function inference(indices: readonly number[]): Inference {
-    let texts: number[][] = [];
-    let step = 0;
-    return {
-      async logits(tokens) {
-        if (step === 0) {
-          texts = indices.map((window, row) => {
-            const before = attempts.filter((other) => other.window === window).length;
-            const prompt = tokenizer.decode(tokens[row]!.filter((token) => token < tokenizer.eot)).trim();
-            attempts.push({ prompt, window, before });
-            const text = write({ prompt, window, before });
-            const said = text === "" ? [] : [...tokenizer.encode(text), tokenizer.timestampBegin + 100];
-            return [tokenizer.timestampBegin, ...said, tokenizer.eot];
-          });
-        }
-        const wanted = step++;
-        return {
-          nBatch: tokens.length,
-          nTokens: tokens[0]!.length,
-          at(row) {
-            const logits = new Float32Array(dims.nVocab).fill(-20);
-            const text = texts[Math.min(row, texts.length - 1)]!;
-            logits[text[Math.min(wanted, text.length - 1)]!] = 20;
-            return logits;
-          },
-        };
-      },
-      rearrange() {},
-      release() {},
-    };
-  }
-  return { model: { ...whisper, graph: { ...graph, decode: (_, indices) => inference(indices) } }, attempts };
-}
-
+const scripted = (write: (attempt: Attempt) => string) => scriptedModel(whisper, write);
 const FEATURES = { nAudio: 2 } as AudioFeatures;
 const HISTORY = " The deadline is Friday.";
 const LOOP = " So we go on.".repeat(12);

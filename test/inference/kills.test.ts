@@ -1,5 +1,5 @@
 // The engine is killed at random points of a long recording, and goes on each time: the transcript is that of an
-// undisturbed run. EARSHOT_KILLS sets how often, EARSHOT_KILL_MINUTES how long the recording is.
+// undisturbed run. EARSHOT_ENGINE_KILLS sets how often, EARSHOT_KILL_MINUTES how long the recording is.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,7 +14,7 @@ import { keeping, never } from "../contracts/transcriber.ts";
 import { engineChildren } from "../support/engine-children.ts";
 import { ffmpeg } from "../support/recordings.ts";
 
-const KILLS = Math.max(2, Math.round(Number(process.env["EARSHOT_KILLS"] ?? 10) / 5));
+const KILLS = Number(process.env["EARSHOT_ENGINE_KILLS"] ?? 2);
 const MINUTES = Number(process.env["EARSHOT_KILL_MINUTES"] ?? 2);
 
 let folder: string;

@@ -119,6 +119,18 @@ describe("a model", () => {
   });
 });
 
+describe("a recording", () => {
+  it("is heard where somebody speaks, and goes the way that was asked for", async () => {
+    const told: unknown[] = [];
+    const on = { ...keeping(), progress: (...all: unknown[]) => told.push(all[2]) };
+    const batched = await open().transcribe(sample("meeting.flac"), { ...OPTIONS, way: "batched" }, on, never());
+    expect(batched.way).toBe("batched");
+    expect(told[0]).toMatchObject({ done: 0 });
+    const sequential = await transcriber.transcribe(sample("standup.flac"), OPTIONS, keeping(), never());
+    expect(sequential.way).toBe("sequential");
+  });
+});
+
 describe("a cancelled recording", () => {
   it("ends with the signal's reason, and the same child goes on", async () => {
     await open().engine("demo");

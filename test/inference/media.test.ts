@@ -3,8 +3,9 @@
 import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { probe } from "../../src/inference/media.ts";
+import { mediaOf, probe } from "../../src/inference/media.ts";
 import { error, ffmpeg, ffmpegs, makeTracks, PICTURE, sine } from "../support/recordings.ts";
 
 let folder: string;
@@ -105,6 +106,50 @@ describe("refused with one sentence", () => {
     } finally {
       if (isRoot) process.seteuid?.(0);
     }
+  });
+});
+
+describe("what ffprobe says, which is as forged as the file,", () => {
+  const stream = fc.record(
+    {
+      codec_type: fc.oneof(fc.constantFrom("audio", "video", "data"), fc.jsonValue()),
+      codec_name: fc.oneof(fc.string(), fc.jsonValue()),
+      channels: fc.oneof(fc.integer(), fc.jsonValue()),
+      sample_rate: fc.oneof(fc.integer().map(String), fc.jsonValue()),
+      disposition: fc.oneof(fc.record({ default: fc.nat(1) }), fc.jsonValue()),
+      tags: fc.oneof(fc.record({ title: fc.string(), language: fc.string() }), fc.jsonValue()),
+    },
+    { requiredKeys: [] },
+  );
+  const said = fc.record(
+    {
+      streams: fc.oneof(fc.array(stream), fc.jsonValue()),
+      format: fc.oneof(fc.record({ duration: fc.oneof(fc.double().map(String), fc.jsonValue()) }), fc.jsonValue()),
+    },
+    { requiredKeys: [] },
+  );
+
+  test("is tracks with sound in them, or one sentence", () => {
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          said.map((json) => JSON.stringify(json)),
+          fc.string(),
+          fc.json(),
+        ),
+        (json) => {
+          try {
+            const { tracks, durationSeconds } = mediaOf(json, "a.mp3");
+            expect(tracks.map(({ index }) => index)).toEqual(tracks.map((_, index) => index));
+            expect(tracks.some(({ channels }) => channels > 0)).toBe(true);
+            if (durationSeconds !== undefined) expect(durationSeconds).toBeGreaterThanOrEqual(0);
+          } catch (thrown) {
+            expect(thrown).toMatchObject({ name: "UserError", code: expect.stringMatching(/^(unreadable|no_audio)$/) });
+          }
+        },
+      ),
+      { numRuns: 1000 },
+    );
   });
 });
 

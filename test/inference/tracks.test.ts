@@ -1,12 +1,16 @@
 // Recordings with a speaker on each channel or track: found out, transcribed, merged, resumed.
+import { createWriteStream } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Segment } from "../../src/core/transcript.ts";
+import { type AudioOptions, decodeAudio } from "../../src/inference/audio.ts";
 import { probe } from "../../src/inference/media.ts";
-import { areSpeakers, findSpeakers, type TracksOptions, watchTurns } from "../../src/inference/tracks.ts";
+import { preparedAudio } from "../../src/inference/pool/prepared-audio.ts";
+import { areSpeakers, findSpeakers, watchTurns } from "../../src/inference/speaker-tracks.ts";
+import type { TracksOptions } from "../../src/inference/tracks.ts";
 import { collect } from "../../src/inference/transcribe.ts";
 import { loadWhisper, type Whisper } from "../../src/inference/whisper.ts";
 import { ffmpeg } from "../support/recordings.ts";
@@ -126,3 +130,33 @@ describe("a call with a speaker on each channel", () => {
     }
   });
 });
+
+describe("a call on its way to a pool", () => {
+  it("keeps each speaker's very samples, on a channel of its own", async () => {
+    const speakers = await speakersIn("call.wav", { speakerTracks: "auto" });
+    const sent = made("sent.flac");
+    const file = createWriteStream(sent);
+    const { signal } = new AbortController();
+    for await (const bytes of preparedAudio(made("call.wav"), { speakers: speakers.map(soundOf), signal }))
+      file.write(bytes);
+    await new Promise<void>((resolve) => file.end(resolve));
+    expect((await probe(sent)).tracks).toMatchObject([{ channels: 2, sampleRate: 16_000 }]);
+    for (const [channel, speaker] of speakers.entries()) {
+      const [here, there] = [await samplesOf("call.wav", soundOf(speaker)), await samplesOf("sent.flac", { channel })];
+      expect(here.length).toBeGreaterThan(12 * 16_000);
+      expect(here.some((sample) => sample !== 0)).toBe(true);
+      expect(Buffer.from(there.buffer).equals(Buffer.from(here.buffer))).toBe(true);
+    }
+  });
+});
+
+const soundOf = ({ track = 0, channel = 0 }: { readonly track?: number; readonly channel?: number }) => ({
+  track,
+  channel,
+});
+
+async function samplesOf(name: string, options: AudioOptions): Promise<Float32Array> {
+  const samples: number[] = [];
+  for await (const part of decodeAudio(made(name), options)) samples.push(...part);
+  return Float32Array.from(samples);
+}

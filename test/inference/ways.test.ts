@@ -7,8 +7,16 @@ import { wordErrorRate } from "../../src/cli/bench/words.ts";
 import type { Segment, Transcript, Way } from "../../src/core/transcript.ts";
 import { SAMPLE_RATE } from "../../src/inference/audio.ts";
 import { demoFolder } from "../../src/inference/models.ts";
-import { type Checkpoint, collect, type TranscribeOptions, wayFor } from "../../src/inference/transcribe.ts";
+import {
+  type Checkpoint,
+  collect,
+  type TranscribeOptions,
+  transcribe,
+  wayFor,
+} from "../../src/inference/transcribe.ts";
+import { openVoiceDetector, overhear } from "../../src/inference/vad.ts";
 import { loadWhisper, type Whisper } from "../../src/inference/whisper.ts";
+import { scriptedModel } from "../support/scripted-model.ts";
 import { speechSamples } from "../support/speech.ts";
 
 interface Clip {
@@ -87,6 +95,47 @@ describe.each(WAYS)("a recording gone through %s", (way) => {
     }
   });
 
+  it("is told what was dropped and why, also after going on", async () => {
+    const pause = joinSamples([clips[0]!, silence(1), clips[0]!]);
+    const regions = (await spokenIn(pause)).map(({ start, end }) => ({ start: start / 100, end: end / 100 }));
+    const windowStart = Math.max(0, regions[0]!.start - 0.4);
+    // The longest pause is the one between the two clips.
+    const second = regions.findIndex(({ start }) => start > clips[0]!.length / SAMPLE_RATE + 0.9);
+    const [from, to] = [regions[second - 1]!.end - windowStart, regions[second]!.start - windowStart];
+    const { model } = scriptedModel(whisper, () => [
+      [0.4, " The plan is ready.", from],
+      [from + 0.2, " Thank you.", to - 0.2],
+      [to, " It is open.", to + 1],
+    ]);
+    const checkpoints: Checkpoint[] = [];
+    const options = { vad: true, way, language: "en", suppressTokens: [] };
+    const on = { checkpoint: (checkpoint: Checkpoint) => checkpoints.push(checkpoint) };
+    const transcript = await collect(transcribe(model, pause, { ...options, on }));
+    expect(transcript.text).toBe(" The plan is ready. It is open.");
+    const { start, end, ...note } = transcript.guards![0]!;
+    expect(note).toEqual({ kind: "phantom", text: "Thank you.", action: "dropped" });
+    expect(start - windowStart).toBeCloseTo(from + 0.2, 1);
+    expect(end - windowStart).toBeCloseTo(to - 0.2, 1);
+    const resume = { checkpoint: checkpoints.at(-1)!, segments: transcript.segments };
+    expect(await collect(transcribe(model, pause, { ...options, resume }))).toEqual(transcript);
+  });
+
+  it("loses nothing that the model left for later", async () => {
+    // The first time it stops after one sentence, without a word on the rest.
+    const { model, attempts } = scriptedModel(whisper, ({ before }) =>
+      before === 0
+        ? [
+            [0.2, " The plan is ready.", 2],
+            [2, " It"],
+          ]
+        : [[0, " It is open.", 2]],
+    );
+    const source = joinSamples([clips[0]!, clips[1]!]);
+    const { text } = await collect(transcribe(model, source, { vad: true, way, language: "en", suppressTokens: [] }));
+    expect(attempts.length).toBe(2);
+    expect(text).toBe(" The plan is ready. It is open.");
+  });
+
   it("can be limited to clips of it", async () => {
     const { segments } = await run(sparse, way, { clipTimestamps: [0, 30, 80] });
     expect(segments.length).toBeGreaterThan(1);
@@ -113,6 +162,16 @@ describe.each(WAYS)("a recording gone through %s", (way) => {
     expect(seen).toEqual([]);
   });
 });
+
+async function spokenIn(samples: Float32Array) {
+  const detector = await openVoiceDetector();
+  async function* once() {
+    yield samples;
+  }
+  const { samples: passing, regions } = overhear(once(), detector);
+  for await (const _ of passing);
+  return regions();
+}
 
 /** A transcription, with all that is needed to go on from each of its checkpoints, kept as a database does. */
 async function recorded(source: string, way: Way) {

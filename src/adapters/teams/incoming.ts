@@ -1,6 +1,7 @@
 // Messages that Teams tells of: recordings, what is asked of the bot in words, buttons, and what was deleted.
 import type { Activity } from "botbuilder";
 import { PlatformError } from "../../core/errors.ts";
+import type { JobRequest } from "../../core/job.ts";
 import type { Listener, Observe, PlatformNotes } from "../../core/ports.ts";
 import type { Place, Recording } from "../../core/recording.ts";
 import type { Reply } from "../../core/reply.ts";
@@ -41,7 +42,7 @@ export interface Incoming {
   lookedUp(activity: Activity): Promise<void>;
   deleted(activity: Activity): Promise<void>;
   /** One recording, however it was heard of. */
-  take(recording: Recording): Promise<void>;
+  take(recording: Recording, request?: JobRequest): Promise<void>;
 }
 
 const MOST_SAID = 5000;
@@ -51,8 +52,8 @@ export function createIncoming(parts: IncomingParts): Incoming {
   /** What was said once in a conversation, and is not said again before the next start. */
   const said = new Set<string>();
 
-  async function take(recording: Recording): Promise<void> {
-    const reception = await listener.recording(recording);
+  async function take(recording: Recording, request?: JobRequest): Promise<void> {
+    const reception = await listener.recording(recording, request);
     if (reception.kind === "refused") {
       // Before the last start it may have been refused already.
       await posts.reply(recording.place, reception.reply, { key: `refused:${recording.key}`, mayExist: true });

@@ -45,6 +45,8 @@ export interface TeamsOptions {
   readonly hosts?: Partial<BotHosts>;
   /** The least time between two calls in a conversation. */
   readonly callEveryMs?: number;
+  /** How often it looks whether something about meetings is due. */
+  readonly lookEveryMs?: number;
   readonly observe?: Observe;
   /** Sentences for the operator. */
   readonly warn?: (sentence: string) => void;
@@ -83,6 +85,7 @@ export function createTeams(options: TeamsOptions): Teams {
       ...(options.cloud === undefined ? {} : { cloud: options.cloud }),
       ...(options.publicUrl === undefined ? {} : { publicUrl: options.publicUrl }),
       ...(options.warn === undefined ? {} : { warn: options.warn }),
+      ...(options.lookEveryMs === undefined ? {} : { lookEveryMs: options.lookEveryMs }),
       hosts: { login: hosts.login, graph: hosts.graph, files: hosts.files },
       meetings: options.meetings,
       notes,
@@ -162,7 +165,7 @@ export function createTeams(options: TeamsOptions): Teams {
   async function heard(meeting: MeetingRecording, incoming: Incoming): Promise<"taken" | "not_here"> {
     const channel = meeting.chat;
     if ((await conversations.of(channel)) === undefined) return "not_here";
-    await incoming.take(recordingOfMeeting(meeting, tenant));
+    await incoming.take(recordingOfMeeting(meeting, tenant), { wantsFiles: true });
     return "taken";
   }
 

@@ -91,9 +91,9 @@ function counted(
 ): WhisperGraph {
   return {
     ...graph,
-    encode(mel, nAudio) {
+    encode(mel, nAudio, signal) {
       counts.windows += nAudio;
-      return graph.encode(mel, nAudio);
+      return graph.encode(mel, nAudio, signal);
     },
     decode(features, indices): Inference {
       const inference = graph.decode(features, indices);

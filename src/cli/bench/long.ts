@@ -3,7 +3,7 @@ import { fork } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InferenceError, UserError } from "../../core/errors.ts";
 import { optimizeModel } from "../../inference/onnx/optimize.ts";
@@ -16,6 +16,7 @@ import { type LongRecording, writeLongRecording } from "./long-recording.ts";
 import { type LongResult, longTable, type Run } from "./long-table.ts";
 import { describeMachine, loadAverage } from "./machine.ts";
 import { benchModel, MODEL_NAMES } from "./models.ts";
+import { measureVoiceNote } from "./voice-note.ts";
 import { collectOutput, ggmlFile, program, timings } from "./whisper-cpp.ts";
 import { wordErrorRate } from "./words.ts";
 
@@ -76,6 +77,7 @@ write a fixed number of tokens for each window. docs/bench.md says how to read i
 /** Of a window of random weights: 30 s of quick speech; and where only the memory counts. */
 const TOKENS = 100;
 const FEW_TOKENS = 8;
+const VOICE_NOTE_SECONDS = 10;
 
 const WAYS = [
   { name: "Earshot sequential", way: "sequential", vad: false },
@@ -139,8 +141,20 @@ async function measureAll(values: Values, scratch: string, io: Io): Promise<read
     io.stdout.write(`${model}, ${minutes} minutes, batched, ${FEW_TOKENS} tokens a window: peak ${peak} MB\n`);
     results.push({ model, minutes, runs: { "Earshot batched, VAD": [figures] }, notRun: undefined });
   }
+  if (values.models.includes("demo")) await tellVoiceNote(values, scratch, io);
   io.stdout.write(`Load average at the end: ${loadAverage().toFixed(2)}\n`);
   return results;
+}
+
+async function tellVoiceNote(values: Values, scratch: string, io: Io): Promise<void> {
+  const { path } = await writeLongRecording(join(scratch, "note.wav"), VOICE_NOTE_SECONDS / 60);
+  const folder = resolve(values.folder, "demo");
+  const { coldMs, warmMs } = await measureVoiceNote(folder, path, values.threads, 2 * values.rounds + 1, io.signal);
+  const warm = warmMs.toSorted((a, b) => a - b)[values.rounds] ?? Number.NaN;
+  io.stdout.write(
+    `demo, a voice note of ${VOICE_NOTE_SECONDS} s through the inference child: ` +
+      `cold ${Math.round(coldMs)} ms, warm ${Math.round(warm)} ms\n`,
+  );
 }
 
 function childOptions(folder: string, path: string, { precision, threads, ...values }: Values) {

@@ -6,7 +6,7 @@ import type { StoredTranscript } from "../ports.ts";
 import type { Action, AnswerReply } from "../reply.ts";
 import type { Settings } from "../settings.ts";
 import { wordCount } from "../word-count.ts";
-import { fileName } from "./files.ts";
+import { fileNames } from "./files.ts";
 import { paragraphs, timedLines } from "./paragraphs.ts";
 
 /** Fits on a screen or two of a phone, and into one message on every platform. */
@@ -55,7 +55,7 @@ export function answerReply(stored: StoredTranscript, settings: Settings, extras
     text: isCut ? beginning(whole) : whole,
     isCut,
     notes: [...changes, ...stored.notes],
-    fileNames: formats.map((format) => fileName(recording.name, format)),
+    fileNames: fileNames(stored, formats),
     actions: actionsFor(stored, isCut && !formats.includes("txt")),
   };
 }

@@ -42,12 +42,15 @@ export function fastModels(
 function encoderModel(dims: ModelDimensions, parameters: Parameters, product: Product): OnnxModel {
   const graph = new GraphBuilder("encoder");
   const pass = new FusedPass(graph, parameters, product);
-  const { nAudioCtx, nAudioHead, nAudioState } = dims;
-  const mel = graph.input("mel", DataType.float32, ["audios", dims.nMels, 2 * nAudioCtx]);
+  const { nAudioHead, nAudioState } = dims;
+  const mel = graph.input("mel", DataType.float32, ["audios", dims.nMels, "frames"]);
   let x = pass.gelu(pass.conv(mel, "model.encoder.conv1", 1));
   x = pass.gelu(pass.conv(x, "model.encoder.conv2", 2));
   x = graph.op("Transpose", [x], { perm: [0, 2, 1] });
-  x = graph.op("Add", [x, pass.parameter("model.encoder.embed_positions.weight")]);
+  // A recording that is shorter than its window may be heard without the silence that fills the window up.
+  const heard = graph.op("Shape", [x], { start: 1, end: 2 });
+  const positions = pass.parameter("model.encoder.embed_positions.weight");
+  x = graph.op("Add", [x, graph.op("Slice", [positions, graph.ints(0), heard, graph.ints(0)])]);
   let normed = pass.layerNorm(x, "model.encoder.layers.0.self_attn_layer_norm");
   for (let i = 0; i < dims.nAudioLayer; i++) {
     const layer = `model.encoder.layers.${i}`;
@@ -58,23 +61,23 @@ function encoderModel(dims: ModelDimensions, parameters: Parameters, product: Pr
     [x, normed] = pass.addAndNorm(x, pass.mlp(normed, layer), next);
   }
   graph.node("Identity", [normed], ["audio_features"]);
-  graph.output("audio_features", DataType.float32, ["audios", nAudioCtx, nAudioState]);
+  graph.output("audio_features", DataType.float32, ["audios", "positions", nAudioState]);
   return { graph: graph.build(), opsets: OPSETS };
 }
 
-/** The cross-attention's keys and values, which depend on the audio alone: [audios, heads, nAudioCtx, headState]. */
+/** The cross-attention's keys and values, which depend on the audio alone: [audios, heads, positions, headState]. */
 function audioCacheModel(dims: ModelDimensions, parameters: Parameters, product: Product): OnnxModel {
   const graph = new GraphBuilder("audio_cache");
   const pass = new FusedPass(graph, parameters, product);
-  const { nAudioCtx, nTextHead, nTextState } = dims;
-  const features = graph.input("audio_features", DataType.float32, ["audios", nAudioCtx, dims.nAudioState]);
+  const { nTextHead, nTextState } = dims;
+  const features = graph.input("audio_features", DataType.float32, ["audios", "positions", dims.nAudioState]);
   for (const name of audioCacheNames(dims)) {
     const [, layer, which] = name.split(".");
     const projection = which === "key" ? "k_proj" : "v_proj";
     const projected = pass.linear(features, `model.decoder.layers.${layer}.encoder_attn.${projection}`);
     const split = graph.op("Reshape", [projected, graph.ints(0, 0, nTextHead, -1)]);
     graph.node("Transpose", [split], [name], { perm: [0, 2, 1, 3] });
-    graph.output(name, DataType.float32, ["audios", nTextHead, nAudioCtx, nTextState / nTextHead]);
+    graph.output(name, DataType.float32, ["audios", nTextHead, "positions", nTextState / nTextHead]);
   }
   return { graph: graph.build(), opsets: OPSETS };
 }
@@ -90,7 +93,7 @@ function decoderModel(
   product: Product,
 ): OnnxModel {
   const graph = new GraphBuilder("decoder");
-  const { nAudioCtx, nTextHead, nTextState, nVocab } = dims;
+  const { nTextHead, nTextState, nVocab } = dims;
   const headState = nTextState / nTextHead;
   const { float32, int64 } = DataType;
   const inputs: Value[] = [
@@ -104,7 +107,7 @@ function decoderModel(
     inputs.push({ name: `past_${name}`, type: float32, shape: cacheShape("past") });
   }
   for (const name of audioCacheNames(dims)) {
-    inputs.push({ name, type: float32, shape: ["audios", nTextHead, nAudioCtx, headState] });
+    inputs.push({ name, type: float32, shape: ["audios", nTextHead, "positions", headState] });
   }
   for (const { name, type, shape } of inputs) graph.input(name, type, shape);
 
@@ -149,8 +152,8 @@ function decoderModel(
       ? pass.attentionWithScores(audio, nTextHead, scoresName(i))
       : pass.scaledAttention(audio, nTextHead);
     if (follows) {
-      const shape = ["audios", nTextHead, "queries", nAudioCtx];
-      carry({ name: scoresName(i), type: float32, shape }, none(1, nTextHead, 0, nAudioCtx));
+      const shape = ["audios", nTextHead, "queries", "positions"];
+      carry({ name: scoresName(i), type: float32, shape }, none(1, nTextHead, 0, 0));
       loop.handOn(scoresName(i), scoresName(i));
     }
     const crossOut = pass.linear(body.op("Reshape", [heard, perRow]), `${layer}.encoder_attn.out_proj`);

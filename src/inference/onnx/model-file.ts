@@ -78,18 +78,24 @@ export function readModel(path: string): OnnxModel {
   try {
     model = decodeModel(bytes);
   } catch (cause) {
-    throw new InferenceError("model_broken", `${path} is not an ONNX model. Fetch it again: earshot models pull`, {
-      cause,
-    });
+    throw broken(path, "is not an ONNX model", cause);
   }
   const folder = dirname(path);
   const initializers = model.graph.initializers.map((tensor): OnnxTensor => {
     const { content } = tensor;
     if (!isExternal(content)) return tensor;
     const { location, offset, byteLength } = content;
+    // Weights lie beside their graph; a model does not choose which of this machine's files is read.
+    if (location === "" || location !== basename(location) || location.includes("\\") || location === "..") {
+      throw broken(path, `keeps its weights at "${location}"`);
+    }
     return { ...tensor, content: { byteLength, read: () => readPart(join(folder, location), offset, byteLength) } };
   });
   return { ...model, graph: { ...model.graph, initializers } };
+}
+
+function broken(path: string, what: string, cause?: unknown): InferenceError {
+  return new InferenceError("model_broken", `${path} ${what}. Fetch it again: earshot models pull`, { cause });
 }
 
 // In pieces, because Node's readFile stops at 2 GB.
@@ -101,13 +107,16 @@ function readPart(path: string, offset: number, byteLength?: number): Uint8Array
     throw new InferenceError("model_missing", `${path} cannot be read. Fetch it with: earshot models pull`, { cause });
   }
   try {
-    const length = byteLength ?? fstatSync(file).size - offset;
+    const { size } = fstatSync(file);
+    const length = byteLength ?? size - offset;
+    if (![offset, length].every((number) => Number.isSafeInteger(number) && number >= 0) || offset + length > size) {
+      throw broken(path, "is cut off");
+    }
     const bytes = new Uint8Array(length);
     let done = 0;
     while (done < length) {
       const count = readSync(file, bytes, done, Math.min(length - done, 1 << 30), offset + done);
-      if (count === 0)
-        throw new InferenceError("model_broken", `${path} is cut off. Fetch it again: earshot models pull`);
+      if (count === 0) throw broken(path, "is cut off");
       done += count;
     }
     return bytes;

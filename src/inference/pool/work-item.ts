@@ -1,6 +1,5 @@
 // A machine's work on one item: from the last finished window to the end, each window safe before the next begins.
-import { randomUUID } from "node:crypto";
-import { rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -162,7 +161,9 @@ async function transcribed(
   { connection, transcriber }: WorkParts,
   signal: AbortSignal,
 ): Promise<TranscriberResult | undefined> {
-  const path = join(tmpdir(), `earshot-pool-${item.id}-${randomUUID()}`);
+  // The item's name, by which the transcriber knows a recording that it has tried before.
+  const folder = await mkdtemp(join(tmpdir(), "earshot-pool-"));
+  const path = join(folder, `${item.id}.flac`);
   const broken = new AbortController();
   const either = AbortSignal.any([signal, broken.signal]);
   let heard: Progress = { seconds: 0, duration: 0 };
@@ -193,7 +194,7 @@ async function transcribed(
     if (!(error instanceof UserError)) throw error;
     throw new UserError(error.code, error.message.replaceAll(path, "The recording"), { cause: error });
   } finally {
-    await rm(path, { force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 

@@ -66,8 +66,13 @@ it("answers each of 300 files once and where it was sent, whatever happens to th
 
   const { done, failed } = await gateway.queue.counts();
   expect({ done, failed }).toEqual({ done: FILES, failed: 0 });
-  expect(answers()).toHaveLength(FILES);
+  const sent = [...double.posted].filter(({ isBot }) => !isBot).map(({ id }) => id);
+  expect(
+    answers()
+      .map(({ to }) => to)
+      .sort(),
+  ).toEqual(sent.sort());
   for (const { to, text } of answers()) expect(text).toContain(spoken.get(to));
-  expect(new Set(answers().map(({ to }) => to)).size).toBe(FILES);
+  expect(sent).toHaveLength(FILES);
   expect(double.calls.filter(({ status }) => status === 429).length).toBeGreaterThan(10);
 }, 300_000);

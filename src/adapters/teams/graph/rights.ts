@@ -7,6 +7,7 @@ import { isRefused } from "./errors.ts";
 import type { Folders } from "./folders.ts";
 import type { MessageAt } from "./index.ts";
 import { path } from "./path.ts";
+import { FILES } from "./permissions.ts";
 
 export interface Rights {
   /** @throws PlatformError forbidden when nothing shows that the sender may read the file */
@@ -25,6 +26,7 @@ export function createRights(graph: Graph, folders: Folders): Rights {
     const permissions = graph.list<Permission>({
       path: path`/drives/${item.parentReference?.driveId ?? ""}/items/${item.id ?? ""}/permissions`,
       doing: "who may read a file",
+      needs: FILES,
     });
     for await (const { grantedToV2, grantedToIdentitiesV2, link } of permissions) {
       if (link?.scope === "organization" || link?.scope === "anonymous") return true;

@@ -132,6 +132,16 @@ describe("the files of a message", () => {
     expect(await graph.files(at)).toHaveLength(1);
   });
 
+  it("of a forwarded message are those that are attached to the one that forwards it", async () => {
+    const { graph, inChat, file } = await startFiles();
+    // Ben's file, which Teams shared with Anna when he sent it to her.
+    const bens = file("from-ben.ogg", { drive: "b!ben", createdBy: BEN, invited: [ANNA] });
+    const original = { originalMessageId: "1", originalMessageContent: "<attachment id=1></attachment>" };
+    const reference = { contentType: "forwardedMessageReference", content: JSON.stringify(original), contentUrl: null };
+    inChat(reference, bens.attachment);
+    expect((await graph.files(CHAT)).map(({ name }) => name)).toEqual(["from-ben.ogg"]);
+  });
+
   it("takes a message without a sender for nobody's", async () => {
     const { graph, double, file } = await startFiles();
     const { attachment } = file("a.mp3", { drive: "b!x", createdBy: undefined });
@@ -242,11 +252,11 @@ describe("the bytes of a file", () => {
     double.drives.breaks = 3;
     double.drives.breakAfter = 80_000;
     expect(BYTES.equals(await fetched({ from: "drive", drive, item: item.id }))).toBe(true);
-    // As much as had arrived each time.
+    // As much as had arrived each time, which may be nothing.
     const from = double.callsOf(/download.aspx/).map(({ range }) => Number(/\d+/.exec(range ?? "0")?.[0]));
     expect(from).toHaveLength(4);
     expect(from.toSorted((a, b) => a - b)).toEqual(from);
-    expect(new Set(from).size).toBe(4);
+    expect(from.at(-1)).toBeGreaterThan(0);
 
     double.calls.length = 0;
     double.drives.breaks = 1;

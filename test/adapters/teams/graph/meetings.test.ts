@@ -168,10 +168,12 @@ describe("meeting recordings", () => {
     pass(HOUR);
     const annas = double.addRecording({ organizer: ANNA, chat: CHAT, startedAtMs: now() });
     const bens = double.addRecording({ organizer: BEN, chat: CHAT, startedAtMs: now() });
-    double.fail(new RegExp(`getAllRecordings.*${BEN}`), refused(503, "busy", { "retry-after": "0" }), 4);
+    const busy = refused(503, "busy", { "retry-after": "0" });
+    const mend = double.fail(new RegExp(`getAllRecordings.*${BEN}`), busy, 1000);
     await startGateway();
     await eventually(() => expect(heardIds()).toEqual([annas.id]));
     // Looked at again after five minutes.
+    mend();
     pass(6 * 60_000);
     await eventually(() => expect(heardIds()).toEqual([annas.id, bens.id]));
   });
@@ -356,13 +358,23 @@ describe("the subscription", () => {
     expect(await double.lifecycle("missed")).toEqual([202]);
     await eventually(() => expect(heardIds()).toEqual([first.id]));
 
-    const id = double.live()[0]?.id;
+    const before = double.live()[0]!;
+    const { id } = before;
     const second = double.addRecording({ organizer: ANNA, chat: CHAT, startedAtMs: now() });
     expect(await double.lifecycle("subscriptionRemoved")).toEqual([202]);
     await eventually(() => expect(double.live()[0]?.id).not.toBe(id));
     await eventually(() => expect(heardIds()).toEqual([first.id, second.id]));
     await settled();
     expect(double.live()).toHaveLength(1);
+
+    // That the one before it is gone is nothing new.
+    const current = double.live()[0]?.id;
+    const late = { subscriptionId: id, clientState: before.clientState, lifecycleEvent: "subscriptionRemoved" };
+    expect(await double.post(before.notificationUrl, { value: [late] })).toBe(202);
+    const third = double.addRecording({ organizer: ANNA, chat: CHAT, startedAtMs: now() });
+    await double.notify(third);
+    await eventually(() => expect(heardIds()).toContain(third.id));
+    expect(double.live()[0]?.id).toBe(current);
   });
 
   it("leaves none behind when the answer that made it was lost, or the database was", async () => {

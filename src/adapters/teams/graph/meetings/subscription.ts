@@ -31,8 +31,8 @@ export interface Subscription {
   stands(): boolean;
   /** Renewed at the next `tend`, whatever the clock says. */
   renewSoon(): void;
-  /** Microsoft ended it: made anew at the next `tend`. */
-  lost(): Promise<void>;
+  /** Microsoft ended it: made anew at the next `tend`, where it is the current one. */
+  lost(subscription: string): void;
 }
 
 /** Ref: Microsoft Graph, "Subscription lifetime": recordings at most three days, a little less to be taken. */
@@ -51,6 +51,7 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
   let nextTryAtMs = 0;
   let isRenewalAsked = false;
   let isStanding = false;
+  let lostId: string | undefined;
 
   const asked = (doing: string, signal: AbortSignal) => ({ doing, needs, isBeta, signal });
   const endOf = () => new Date(now() + LIFETIME_MS).toISOString();
@@ -113,7 +114,9 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
     const { current } = await ledger.subscriptions();
     const isOther = current !== undefined && (current.resource !== resource || current.url !== url);
     if (isOther && current.id !== "" && current.expiresAtMs > now()) await remove(current.id, signal);
-    if (current !== undefined && !isOther && current.id !== "" && current.expiresAtMs > now()) {
+    const isLost = current !== undefined && current.id === lostId;
+    lostId = undefined;
+    if (current !== undefined && !isOther && !isLost && current.id !== "" && current.expiresAtMs > now()) {
       if (!isRenewalAsked && current.expiresAtMs - now() > RENEW_BEFORE_MS) return "as it was";
       if (await renew(current, signal)) {
         isRenewalAsked = false;
@@ -163,8 +166,8 @@ export function createSubscription(parts: SubscriptionParts): Subscription {
       isRenewalAsked = true;
       nextTryAtMs = 0;
     },
-    async lost() {
-      await ledger.unsubscribed();
+    lost(subscription) {
+      lostId = subscription;
       nextTryAtMs = 0;
     },
   };

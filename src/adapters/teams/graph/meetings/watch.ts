@@ -46,6 +46,8 @@ export function createMeetingWatch(parts: WatchParts): MeetingWatch {
   const inbox = createInbox({ ...parts, warn });
   let wake = () => {};
   let nextLookAtMs = 0;
+  /** Something was missed; also when that is said in the middle of a look. */
+  let isLookAsked = true;
   let isOpen = false;
   let isServing = false;
 
@@ -57,8 +59,8 @@ export function createMeetingWatch(parts: WatchParts): MeetingWatch {
           break;
         case "lifecycle":
           if (each.event === "reauthorizationRequired") subscription.renewSoon();
-          else if (each.event === "subscriptionRemoved") await subscription.lost();
-          else nextLookAtMs = 0;
+          else if (each.event === "subscriptionRemoved") subscription.lost(each.subscription);
+          else isLookAsked = true;
           break;
         case "other":
           break;
@@ -71,8 +73,9 @@ export function createMeetingWatch(parts: WatchParts): MeetingWatch {
 
   async function turn(hear: HearMeeting, signal: AbortSignal): Promise<void> {
     // Microsoft asks back while a subscription is made: not before the server can answer.
-    if (isServing && publicUrl !== undefined && (await subscription.tend(signal)) === "made") nextLookAtMs = 0;
-    if (now() >= nextLookAtMs) {
+    if (isServing && publicUrl !== undefined && (await subscription.tend(signal)) === "made") isLookAsked = true;
+    if (isLookAsked || now() >= nextLookAtMs) {
+      isLookAsked = false;
       const isComplete = await catchUp({ ...parts, warn }, signal);
       const pauseMs = subscription.stands() ? LOOK_EVERY_MS : LOOK_OFTEN_MS;
       nextLookAtMs = now() + (isComplete ? pauseMs : LOOK_AGAIN_MS);
