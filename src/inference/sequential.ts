@@ -44,6 +44,7 @@ export async function* sequential(hearing: Hearing): AsyncGenerator<Segment, voi
       };
       const result = await decodeOne(hearing, features, row);
       const text = await readWindow(hearing, features, 0, window, result, language, lastSpeechTimestamp);
+      features.release();
       for (const segment of writeDown(hearing, text)) {
         history.push(...segment.tokens);
         yield segment;
