@@ -18,7 +18,7 @@ import { type Gateway, startGateway } from "./support/gateway.ts";
 import { APP_TOKEN, startSlackDouble, textOf } from "./support/slack-double.ts";
 import { BOT, BOT_TOKEN } from "./support/slack-emulator.ts";
 
-const KILLS = Number(process.env["EARSHOT_SOAK_KILLS"] ?? 2);
+const KILLS = Number(process.env["EARSHOT_SOAK_KILLS"] ?? 1);
 /** On a quiet machine a round takes about five seconds. */
 vi.setConfig({ testTimeout: 120_000 + KILLS * 60_000 });
 
