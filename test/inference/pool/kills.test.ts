@@ -13,12 +13,12 @@ import { sample } from "../../support/transcriber-recordings.ts";
 import { wasteOf } from "../../support/waste.ts";
 
 const number = (name: string, fallback: number) => Number(process.env[name] ?? fallback);
-const CLIPS = number("EARSHOT_POOL_CLIPS", 10);
+const CLIPS = number("EARSHOT_POOL_CLIPS", 8);
 const LONG = number("EARSHOT_POOL_LONG", 1);
 const WORKERS = (process.env["EARSHOT_POOL_WORKERS"] ?? "2").split(",").map(Number);
-/** A kill after so many results on average: 25 for a thousand clips. */
-const EVERY = number("EARSHOT_POOL_KILL_EVERY", CLIPS >= 100 ? 40 : 6);
-const AT_ONCE = 8;
+/** A kill after so many results on average: some 25 for a thousand clips. */
+const EVERY = number("EARSHOT_POOL_KILL_EVERY", CLIPS >= 100 ? 40 : 3);
+const AT_ONCE = CLIPS >= 100 ? 8 : 3;
 
 vi.setConfig({ testTimeout: 3_600_000, hookTimeout: 3_600_000 });
 
