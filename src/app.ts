@@ -2,33 +2,25 @@
 import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { createDiscord, type DiscordOptions } from "./adapters/discord/index.ts";
-import type { ChatBody } from "./adapters/playground/chat-log.ts";
-import { createPlayground } from "./adapters/playground/index.ts";
-import { createSlack, type SlackOptions } from "./adapters/slack/index.ts";
-import { createTeams } from "./adapters/teams/index.ts";
 import type { Environment } from "./config/sources.ts";
 import type { Config } from "./config.ts";
 import { createGateway, discardLeftovers } from "./core/gateway.ts";
 import { keepListening } from "./core/listening.ts";
-import type { Engine, Lane, Observe, Platform, PromptTokens, Transcriber } from "./core/ports.ts";
+import type { Engine, Lane, Observe, PromptTokens, Transcriber } from "./core/ports.ts";
 import type { PlatformName } from "./core/recording.ts";
 import { createRetention } from "./core/retention.ts";
 import { fetchModel } from "./fetch-model.ts";
 import { catalogModels } from "./inference/catalog.ts";
 import { createLocalTranscriber } from "./inference/local-transcriber.ts";
 import { ffmpegPath } from "./inference/media.ts";
-import { demoFolder } from "./inference/models.ts";
 import { createPoolTranscriber, type PoolTranscriber } from "./inference/pool-transcriber.ts";
 import { createPromptTokens } from "./inference/prompt-tokens.ts";
 import { sandboxFor } from "./inference/sandbox.ts";
 import type { Log } from "./log.ts";
-import { revealedApp } from "./platform-checks.ts";
-import { createChatLog } from "./storage/chat-log.ts";
+import { type Counterparts, createPlatforms } from "./platforms.ts";
 import { openDatabase } from "./storage/database.ts";
 import { createGlossaryStore } from "./storage/glossary.ts";
 import { databasePath } from "./storage/paths.ts";
-import { createPlatformNotes } from "./storage/platform-notes.ts";
 import { createQueue } from "./storage/queue.ts";
 import { createSettingsStore } from "./storage/settings.ts";
 import { createTranscriptStore } from "./storage/transcripts.ts";
@@ -57,12 +49,6 @@ const GRACE_MS = 3000;
 const LEASE_MS = 5000;
 const EXPIRE_EVERY_MS = 3_600_000;
 const LOOK_AT_POOL_EVERY_MS = 15_000;
-
-/** Where local counterparts of the platforms are, in tests. */
-export interface Counterparts {
-  readonly slack?: Pick<SlackOptions, "apiUrl" | "fileOrigins" | "postEveryMs">;
-  readonly discord?: Pick<DiscordOptions, "api" | "cdn">;
-}
 
 /** @throws ConfigError, InferenceError, PlatformError: then nothing is left running */
 export async function startApp(config: Config, log: Log, counterparts: Counterparts = {}): Promise<App> {
@@ -143,53 +129,23 @@ async function start(
     stops.push(() => clearInterval(look));
   }
 
-  const platforms = new Map<PlatformName, Platform>();
-  const platform = (name: PlatformName): Platform => {
-    const found = platforms.get(name);
-    if (found === undefined) throw new Error(`The platform ${name} is not configured, and a job is for it.`);
-    return found;
-  };
-  const playground = createPlayground({
-    chatLog: createChatLog<ChatBody>(database),
-    folder: chatFolder,
-    limits,
-    samples: { folder: join(demoFolder, "sample"), files: ["standup.flac", "voice-note.ogg", "meeting.flac"] },
-    now,
-  });
-  if (config.playground) platforms.set("playground", playground.platform);
   const models = [...catalogModels.map((model) => model.name), "demo"];
-  if (config.discord) {
-    const { token, ...more } = config.discord;
-    const own = { ...more, ...counterparts.discord, token: token.reveal() };
-    const discord = createDiscord({ ...own, models, maxBytes: limits.bytes, observe, now });
-    platforms.set("discord", discord);
-  }
-
-  const slack =
-    config.slack &&
-    createSlack({ ...revealed(config.slack), ...counterparts.slack, maxBytes: limits.bytes, observe, now });
-  if (slack) platforms.set("slack", slack.platform);
-
-  const teams =
-    config.teams &&
-    createTeams({
-      ...config.teams,
-      app: revealedApp(config.teams),
-      notes: createPlatformNotes(database, "teams"),
-      maxBytes: limits.bytes,
-      observe,
-      warn: log.warn,
-      now,
-    });
-  if (teams) platforms.set("teams", teams.platform);
-  const teamsPlugins = teams?.plugins ?? [];
+  const platforms = createPlatforms(config, {
+    database,
+    chatFolder,
+    models,
+    observe,
+    warn: log.warn,
+    now,
+    counterparts,
+  });
 
   const gateway = createGateway({
     ...stores,
     name: `gateway-${process.pid}`,
     transcriber,
     tokens: tokensByModel(config),
-    platform,
+    platform: platforms.of,
     models,
     model: config.model,
     ...(config.way === "auto" ? {} : { way: config.way }),
@@ -217,22 +173,26 @@ async function start(
   stops.push(() => gateway.stop(GRACE_MS));
   const sleep = (ms: number, signal: AbortSignal) => setTimeout(ms, undefined, { signal, ref: false });
   const again = { observe, sleep, random: Math.random };
-  for (const one of platforms.values()) await keepListening(one, gateway.listener, again, listening.signal);
+  for (const one of platforms.all) await keepListening(one, gateway.listener, again, listening.signal);
 
   const server = await startServer({
     host: config.host,
     port: config.port,
     metrics,
-    status: async () => ({ engine, platforms: [...platforms.keys()], counts: await queue.counts(), ...tally.read() }),
-    // What nobody signs is for this machine alone.
-    plugins: [...(config.playground ? [playground.plugin] : []), ...(config.teams?.app ? [] : teamsPlugins)],
-    signedPlugins: [...(slack?.plugin ? [slack.plugin] : []), ...(config.teams?.app ? teamsPlugins : [])],
+    status: async () => ({
+      engine,
+      platforms: platforms.all.map(({ name }) => name),
+      counts: await queue.counts(),
+      ...tally.read(),
+    }),
+    plugins: platforms.plugins,
+    signedPlugins: platforms.signedPlugins,
     observe,
   });
   stops.push(() => server.close());
   return {
     url: server.url,
-    platforms: [...platforms.keys()],
+    platforms: platforms.all.map(({ name }) => name),
     engine,
     fetching: fetch?.name,
     data,
@@ -255,14 +215,6 @@ function transcriberOf(
 function lanesOf({ pool }: Config): readonly Lane[] {
   if (pool === undefined) return ["short", "any"];
   return Array.from({ length: pool.parallel }, (_, index) => (index % 4 === 0 ? "short" : "any"));
-}
-
-function revealed({ botToken, appToken, signingSecret }: NonNullable<Config["slack"]>) {
-  return {
-    botToken: botToken.reveal(),
-    ...(appToken === undefined ? {} : { appToken: appToken.reveal() }),
-    ...(signingSecret === undefined ? {} : { signingSecret: signingSecret.reveal() }),
-  };
 }
 
 /** Each model's own tokenizer counts; one that a channel leaves to the gateway is the gateway's. */

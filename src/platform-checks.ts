@@ -2,7 +2,7 @@
 import { checkDiscord } from "./adapters/discord/check.ts";
 import { checkSlack } from "./adapters/slack/check.ts";
 import { checkTeams } from "./adapters/teams/check.ts";
-import type { TeamsConfig } from "./config/platforms.ts";
+import { revealedApp } from "./config/platforms.ts";
 import type { Config } from "./config.ts";
 
 export interface PlatformFinding {
@@ -24,8 +24,4 @@ export async function checkPlatforms({ slack, discord, teams }: Config): Promise
       ? [{ name: "teams", finding: "not set up (TEAMS_APP_ID); docs/teams.md says how" }]
       : (await checkTeams({ ...teams, app: revealedApp(teams) })).map((found) => ({ name: "teams", ...found }))),
   ];
-}
-
-export function revealedApp({ app }: TeamsConfig) {
-  return app && { ...app, password: app.password.reveal() };
 }

@@ -1,8 +1,9 @@
 // `earshot start`: the gateway, from the configuration to its stop, and what it says on the terminal.
 import process from "node:process";
-import { type App, type Counterparts, startApp } from "../app.ts";
+import { type App, startApp } from "../app.ts";
 import { configHelp, readConfig, secretsOf } from "../config.ts";
 import { createLog } from "../log.ts";
+import type { Counterparts } from "../platforms.ts";
 import type { Io } from "./io.ts";
 
 const HEAD = `Usage: earshot start [options]

@@ -83,3 +83,17 @@ export function teamsOf(values: SettingValues, isLocal: boolean, problems: strin
     meetings: kind === "installed" ? { kind, catalogApp } : { kind },
   };
 }
+
+/** As the Slack adapter takes them. */
+export function revealedSlack({ botToken, appToken, signingSecret }: SlackConfig) {
+  return {
+    botToken: botToken.reveal(),
+    ...(appToken === undefined ? {} : { appToken: appToken.reveal() }),
+    ...(signingSecret === undefined ? {} : { signingSecret: signingSecret.reveal() }),
+  };
+}
+
+/** As the Teams adapter takes it. */
+export function revealedApp({ app }: TeamsConfig) {
+  return app && { ...app, password: app.password.reveal() };
+}

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ChatMessage } from "../../src/adapters/playground/chat-log.ts";
-import type { Counterparts } from "../../src/app.ts";
+import type { Counterparts } from "../../src/platforms.ts";
 
 const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const WITH_COUNTERPARTS = fileURLToPath(new URL("start-with-counterparts.mjs", import.meta.url));

@@ -16,9 +16,30 @@ export function createMessages() {
     const body = messages.get(at);
     return body === undefined ? refused(404, "NotFound") : { body };
   };
+  const allIn = (chat: string): Json[] => {
+    const of = [...messages].filter(([at]) => at.startsWith(`${chat}|`)).map(([, message]) => message);
+    return [...of, ...(sent.get(chat) ?? [])].toSorted(byTime);
+  };
   const CHANNEL = /^\/teams\/([^/]+)\/channels\/([^/]+)/.source;
 
   const routes: Route[] = [
+    {
+      method: "GET",
+      pattern: new RegExp(`${CHANNEL}/messages$`),
+      any: ["ChannelMessage.Read.Group"],
+      answer({ ids: [team = "", channel = ""], url }) {
+        const threads = new Map<string, Json[]>();
+        for (const [at, message] of messages) {
+          const [inTeam, inChannel, root = "", id] = at.split("|");
+          if (inTeam !== team || inChannel !== channel) continue;
+          const thread = threads.get(root) ?? [];
+          threads.set(root, id === root ? [message, ...thread] : [...thread, message]);
+        }
+        const expanded = url.searchParams.get("$expand") === "replies";
+        const roots = [...threads.values()].map(([root = {}, ...replies]) => (expanded ? { ...root, replies } : root));
+        return newest(roots, url);
+      },
+    },
     {
       method: "GET",
       pattern: new RegExp(`${CHANNEL}/messages/([^/]+)$`),
@@ -42,7 +63,7 @@ export function createMessages() {
       method: "GET",
       pattern: /^\/chats\/([^/]+)\/messages$/,
       any: ["ChatMessage.Read.Chat"],
-      answer: ({ ids: [chat = ""], url }) => newest(sent.get(chat) ?? [], url),
+      answer: ({ ids: [chat = ""], url }) => newest(allIn(chat), url),
     },
     {
       method: "GET",
@@ -90,6 +111,11 @@ function paged(all: readonly Member[], url: URL): Answer {
       ...(from + 2 < all.length ? { "@odata.nextLink": next.href } : {}),
     },
   };
+}
+
+/** What has no time stays where it is. */
+function byTime({ createdDateTime: a }: Json, { createdDateTime: b }: Json): number {
+  return typeof a === "string" && typeof b === "string" ? a.localeCompare(b) : 0;
 }
 
 function newest(all: readonly Json[], url: URL): Answer {

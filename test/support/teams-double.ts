@@ -372,6 +372,7 @@ export async function startTeamsDouble(options: TeamsDoubleOptions = {}) {
       const id = String(activity["id"]);
       const message = {
         id,
+        createdDateTime: activity["timestamp"],
         from: { user: { id: PERSON } },
         attachments: [attachment],
       };

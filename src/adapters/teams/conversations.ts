@@ -24,6 +24,7 @@ export interface Conversations {
   remember(activity: Activity): Promise<void>;
   forget(channel: string): Promise<void>;
   of(channel: string): Promise<Known | undefined>;
+  all(): Promise<readonly { readonly channel: string; readonly sort: Sort }[]>;
   /** Where a message goes. A conversation that was never heard of is tried all the same. */
   reference(
     channel: string,
@@ -98,6 +99,15 @@ export function createConversations({ connector, notes, hosts, tenant, appId }: 
   return {
     of,
     reference,
+
+    async all() {
+      const prefix = keyOf("");
+      return (await notes.list(prefix)).flatMap(({ key, value }) => {
+        const known = readKnown(value);
+        const isHere = known !== undefined && isAt(known.serviceUrl, hosts.connectors);
+        return isHere ? { channel: key.slice(prefix.length), sort: known.sort } : [];
+      });
+    },
 
     async remember(activity) {
       const { id } = activity.conversation;

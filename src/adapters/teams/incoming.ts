@@ -21,6 +21,7 @@ import {
 } from "./parse.ts";
 import { placeOf, siteOf } from "./place.ts";
 import type { Posts } from "./posts.ts";
+import type { SentFiles } from "./sent-files.ts";
 import * as sentences from "./sentences.ts";
 
 export interface IncomingParts {
@@ -28,6 +29,7 @@ export interface IncomingParts {
   readonly posts: Posts;
   readonly errands: () => Errands;
   readonly listener: Listener;
+  readonly sentFiles: Pick<SentFiles, "keepLink">;
   readonly notes: PlatformNotes;
   readonly tenant: string;
   /** Shows for a moment that something is being done. */
@@ -40,12 +42,16 @@ export interface Incoming {
   message(activity: Activity): Promise<void>;
   /** The second half of a message whose files only Graph knows. */
   lookedUp(activity: Activity): Promise<void>;
+  /** A message with files that came while nobody listened. */
+  missed(place: Place): Promise<void>;
   deleted(activity: Activity): Promise<void>;
   /** One recording, however it was heard of. */
   take(recording: Recording, request?: JobRequest): Promise<void>;
 }
 
 const MOST_SAID = 5000;
+/** Notes of messages with files that were heard; a day is longer than any start looks back. */
+export const HEARD = "heard:";
 
 export function createIncoming(parts: IncomingParts): Incoming {
   const { lookups, posts, listener, notes, tenant } = parts;
@@ -91,10 +97,10 @@ export function createIncoming(parts: IncomingParts): Incoming {
     if (reply !== undefined) await posts.reply(place, reply, { key });
   }
 
-  /** What came with a message to the bot itself. The links are kept for a while, beside the ids that are kept for good. */
+  /** What came with a message to the bot itself. */
   async function sent(activity: Activity, place: Place): Promise<readonly Recording[]> {
     const files = sentFilesOf(attachmentsOf(activity), place, activity.from.aadObjectId);
-    for (const { recording, url } of files) await notes.put(`file:${recording.source["file"]}`, { url });
+    for (const { recording, url } of files) await parts.sentFiles.keepLink(recording.source["file"] ?? "", url);
     return files.map(({ recording }) => recording);
   }
 
@@ -130,8 +136,18 @@ export function createIncoming(parts: IncomingParts): Incoming {
 
   const quoted = (activity: Activity) => quotedIn(attachmentsOf(activity));
 
+  /** So that a start which looks back does not take it again, above all not when its transcript was deleted since. */
+  const mark = ({ channel, message }: Place) => notes.put(`${HEARD}${channel}:${message}`, true);
+  const isHeard = async ({ channel, message }: Place) =>
+    (await notes.get(`${HEARD}${channel}:${message}`)) !== undefined;
+
   async function lookedUp(activity: Activity): Promise<void> {
     const place = placeOf(activity, tenant);
+    await hear(activity, place);
+    if (mayHaveFiles(attachmentsOf(activity))) await mark(place);
+  }
+
+  async function hear(activity: Activity, place: Place): Promise<void> {
     const isAsked = isMentioned(activity) && !isBot(activity);
     try {
       const own = mayHaveFiles(attachmentsOf(activity)) ? await lookups.recordings(place) : [];
@@ -171,6 +187,17 @@ export function createIncoming(parts: IncomingParts): Incoming {
       if (own.length === 0 && isAsked && activity.type === "message") return answer(activity, place, own);
       for (const recording of own) await take(recording);
       return undefined;
+    },
+
+    async missed(place) {
+      if (await isHeard(place)) return;
+      try {
+        for (const recording of await lookups.recordings(place)) await take(recording);
+      } catch (error) {
+        // Nobody asked for it just now: what may not be read, or is gone, is left in silence.
+        if (!(error instanceof PlatformError && (error.code === "forbidden" || error.code === "gone"))) throw error;
+      }
+      await mark(place);
     },
 
     async deleted(activity) {

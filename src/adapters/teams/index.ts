@@ -4,9 +4,9 @@ import type { FastifyPluginAsync } from "fastify";
 import { PlatformError } from "../../core/errors.ts";
 import type { Listener, Observe, Platform, PlatformNotes } from "../../core/ports.ts";
 import type { Place, Recording } from "../../core/recording.ts";
-import { downloadFile } from "../download.ts";
-import { record, text } from "./activity.ts";
+import { text } from "./activity.ts";
 import { createCalls } from "./calls.ts";
+import { catchUp } from "./catch-up.ts";
 import { type BotHosts, botHosts } from "./cloud.ts";
 import { createConnector } from "./connector.ts";
 import { type Consents, createConsents } from "./consents.ts";
@@ -17,10 +17,11 @@ import type { CloudName } from "./graph/clouds.ts";
 import { createGraph, type MeetingRecording, type MeetingSource } from "./graph/index.ts";
 import { createTokens } from "./graph/tokens.ts";
 import { createEndpoint } from "./http.ts";
-import { createIncoming, type Incoming } from "./incoming.ts";
+import { createIncoming, HEARD, type Incoming } from "./incoming.ts";
 import { createLookups } from "./lookups.ts";
 import { createMembership } from "./membership.ts";
 import { createPosts, type Posts } from "./posts.ts";
+import { createSentFiles } from "./sent-files.ts";
 
 export interface TeamsOptions {
   /** undefined: unsigned, for Microsoft's Agents Playground on this machine alone. */
@@ -61,13 +62,14 @@ export interface Teams {
 
 /** Ref: Teams, "Optimize your bot with rate limiting": seven calls a second in a conversation. */
 const CALL_EVERY_MS = 150;
-/** Links that came with files work for about an hour. */
-const LINK_KEPT_MS = 86_400_000;
+/** A start looks back for less. */
+const HEARD_KEPT_MS = 86_400_000;
 const TIDY_EVERY_MS = 86_400_000;
 const PLAYGROUND: Partial<BotHosts> = {
   connectors: ["http://localhost:56150", "http://127.0.0.1:56150"],
   serviceUrl: "http://localhost:56150/_connector",
-  files: ["http://localhost:56150", "http://127.0.0.1:56150"],
+  // Such as `python3 -m http.server 8000`, for the files of activities that are made up there.
+  files: ["http://127.0.0.1:8000"],
 };
 
 export function createTeams(options: TeamsOptions): Teams {
@@ -116,6 +118,7 @@ export function createTeams(options: TeamsOptions): Teams {
     removeCard: posts.remove,
   });
   const endpoint = createEndpoint({ connector, tenant: app?.tenant, origins: hosts.connectors, observe });
+  const sentFiles = createSentFiles({ notes, graph, origins: hosts.files, maxBytes, now });
   const lookups = createLookups({ conversations, graph, tenant, now });
   const membership = createMembership({ connector, conversations, posts, graph, tenant, observe });
 
@@ -172,8 +175,9 @@ export function createTeams(options: TeamsOptions): Teams {
   async function tidy(): Promise<void> {
     await posts.tidy();
     await consents.tidy();
-    for (const { key, atMs } of await notes.list("file:")) {
-      if (atMs < now() - LINK_KEPT_MS) await notes.remove(key);
+    await sentFiles.tidy();
+    for (const { key, atMs } of await notes.list(HEARD)) {
+      if (atMs < now() - HEARD_KEPT_MS) await notes.remove(key);
     }
   }
 
@@ -190,6 +194,7 @@ export function createTeams(options: TeamsOptions): Teams {
         return errands;
       },
       listener,
+      sentFiles,
       notes,
       tenant,
       typing,
@@ -202,34 +207,14 @@ export function createTeams(options: TeamsOptions): Teams {
       if (!signal.aborted) observe({ kind: "unexpected", where, error });
     };
     errands.resume().catch(failed("what was left on Teams"));
+    if (graph !== undefined) {
+      const { missed } = incoming;
+      catchUp({ conversations, graph, tenant, nowMs: now(), missed, signal }).catch(failed("what was missed on Teams"));
+    }
     const tidyNow = () => void tidy().catch(failed("old notes of Teams"));
     tidyNow();
     const timer = setInterval(tidyNow, TIDY_EVERY_MS).unref();
     signal.addEventListener("abort", () => clearInterval(timer), { once: true });
-  }
-
-  /** The link that came with a file, as long as it works; then a fresh one, where the directory allows it. */
-  async function downloadSent(recording: Recording, toPath: string, signal: AbortSignal): Promise<void> {
-    const { file = "", user = "" } = recording.source;
-    const link = text(record(await notes.get(`file:${file}`))["url"]);
-    let failure: unknown = new PlatformError("gone", "The link to the file is over.");
-    if (link !== undefined) {
-      try {
-        await downloadFile(link, toPath, { origins: hosts.files, maxBytes, name: recording.name, signal });
-        return;
-      } catch (error) {
-        const isOver = error instanceof PlatformError && ["gone", "forbidden", "rejected"].includes(error.code);
-        if (!isOver) throw error;
-        failure = error;
-      }
-    }
-    const fresh = await graph?.userFile(user, file).catch((error: unknown) => {
-      // That Graph may not be asked says nothing of the file.
-      if (error instanceof PlatformError && ["gone", "forbidden", "rejected"].includes(error.code)) return undefined;
-      throw error;
-    });
-    if (graph === undefined || fresh === undefined) throw failure;
-    await graph.download({ name: recording.name, source: fresh.source }, toPath, signal);
   }
 
   return {
@@ -243,7 +228,7 @@ export function createTeams(options: TeamsOptions): Teams {
 
       async download(recording, toPath, signal) {
         signal.throwIfAborted();
-        if (recording.source["from"] === "personal") return downloadSent(recording, toPath, signal);
+        if (recording.source["from"] === "personal") return sentFiles.download(recording, toPath, signal);
         if (graph === undefined) throw new PlatformError("forbidden", "Earshot has no permissions in the directory.");
         return graph.download(recording, toPath, signal);
       },

@@ -95,7 +95,7 @@ export function createTokenCheck({ appId, tenant, issuer, openId, now }: TokenOp
 
   return {
     async verify(authorization, { channelId, serviceUrl }) {
-      const [, token] = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/i.exec(authorization) ?? [];
+      const [, token] = /^Bearer ([\w-]+\.[\w-]+\.[\w-]+)$/.exec(authorization) ?? [];
       if (token === undefined) throw new BadToken("no bearer token");
       try {
         const payload = await verified(token, channelId);

@@ -209,6 +209,20 @@ describe("/api/messages", () => {
     expect(double.openId.asked - before).toBeLessThanOrEqual(1);
   });
 
+  it("takes unsigned activities only where it is made for Microsoft's playground, and answers them nowhere else", async () => {
+    const open = await startTeamsRig({ app: undefined });
+    const said = (serviceUrl: string) => ({ ...open.double.activityIn(PERSONAL, { text: "help" }), serviceUrl });
+    const unsigned = async (body: unknown) =>
+      (await fetch(`${open.url}/api/messages`, { method: "POST", body: JSON.stringify(body) })).status;
+    expect(await unsigned(said("https://evil.example/"))).toBe(400);
+    expect(await unsigned(said("http://localhost:56150@evil.example/"))).toBe(400);
+    expect(open.told.invocations).toEqual([]);
+    expect(await unsigned(said(open.double.serviceUrl))).not.toBe(401);
+    expect(open.told.invocations).toHaveLength(1);
+    // Nothing is signed on the way out either: there is no secret that could be.
+    expect(open.double.calls.every(({ authorization }) => authorization === undefined)).toBe(true);
+  });
+
   /** With headers that fetch would not send. */
   function raw(body: string, headers: Record<string, string>): Promise<number> {
     return new Promise((resolve, reject) => {

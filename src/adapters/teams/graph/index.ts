@@ -11,6 +11,7 @@ import { createLedger } from "./meetings/ledger.ts";
 import { createMeetingWatch } from "./meetings/watch.ts";
 import { createMessages } from "./messages.ts";
 import { ownersOf } from "./owners.ts";
+import { recentMessages } from "./recent.ts";
 import { createRights } from "./rights.ts";
 import { createTokens } from "./tokens.ts";
 import { createUploads } from "./uploads.ts";
@@ -119,6 +120,20 @@ export type ThreadAt =
   | { readonly kind: "channel"; readonly team: string; readonly channel: string; readonly root: string }
   | { readonly kind: "chat"; readonly chat: string };
 
+export type RecentAt =
+  | { readonly kind: "channel"; readonly team: string; readonly channel: string }
+  | { readonly kind: "chat"; readonly chat: string };
+
+/** A message of a person that has files which may be recordings. */
+export interface RecentMessage {
+  readonly message: string;
+  /** The message that began its thread, where it is a reply in a channel. */
+  readonly root?: string;
+  /** The sender's user id. */
+  readonly sender: string;
+  readonly atMs: number;
+}
+
 export interface OwnMessage {
   readonly id: string;
   /** Contents of its adaptive cards, as JSON text. */
@@ -149,6 +164,8 @@ export interface TeamsGraph {
   userFile(user: string, item: string): Promise<MessageFile | undefined>;
   /** This app's own messages there, newest first: among the newest 50, or back to `sinceMs`. @throws PlatformError forbidden, … */
   ownMessages(at: ThreadAt, sinceMs?: number): Promise<readonly OwnMessage[]>;
+  /** Messages with files that people posted there since then, oldest first. @throws PlatformError forbidden, gone, … */
+  recent(at: RecentAt, sinceMs: number, signal?: AbortSignal): Promise<readonly RecentMessage[]>;
   /** User ids of a team's owners; none where Earshot may not see its members. */
   owners(team: string): Promise<readonly string[]>;
   /** @param source a DriveSource or a MeetingRecordingSource, as it stood in the job. @throws as `Platform.download` */
@@ -162,8 +179,6 @@ export interface TeamsGraph {
    * or there is no place for files: show the text in the chat instead
    */
   upload(place: FilesPlace, file: OutputFile, signal?: AbortSignal): Promise<UploadedFile>;
-  /** Deletes what was uploaded; one that is gone is no error. */
-  removeUpload(file: Pick<UploadedFile, "drive" | "item">): Promise<void>;
   /** POST /api/teams/notifications: register it with the server's signedPlugins. Answers 503 until `listen`. */
   readonly plugin: FastifyPluginAsync;
   /**
@@ -209,10 +224,10 @@ export function createGraph(options: GraphOptions): TeamsGraph {
     files: messages.files,
     userFile: messages.userFile,
     ownMessages: messages.ownMessages,
+    recent: (at, sinceMs, signal) => recentMessages(at, sinceMs, { graph, hosts }, signal),
     owners: (team) => ownersOf(team, graph),
     download: (recording, toPath, signal) => downloadMedia(recording, toPath, signal, { graph, hosts, maxBytes }),
     upload: uploads.upload,
-    removeUpload: uploads.remove,
     plugin: watch.plugin,
     listen: async (hear, signal) => watch.listen(hear, signal),
     meetingSeen: watch.meetingSeen,

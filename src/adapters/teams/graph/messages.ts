@@ -1,31 +1,14 @@
 // Messages of channels and chats through Graph: what is attached to them, and which of them Earshot posted.
 import type { PlatformError } from "../../../core/errors.ts";
-import { isAmong } from "../../download.ts";
+import { type ChatMessage, fileLinksOf } from "./chat-message.ts";
 import type { Graph } from "./client.ts";
 import type { GraphHosts } from "./clouds.ts";
-import { type DriveItem, type IdentitySet, mediaFileOf } from "./drive-items.ts";
+import { type DriveItem, mediaFileOf } from "./drive-items.ts";
 import { isRefused } from "./errors.ts";
 import type { MessageAt, MessageFile, OwnMessage, ThreadAt } from "./index.ts";
-import { mayBeMedia } from "./media-kind.ts";
 import { type GraphPath, path } from "./path.ts";
 import { CHANNEL_READ, CHAT_READ, FILES } from "./permissions.ts";
 import type { Rights } from "./rights.ts";
-
-/** Ref: Microsoft Graph, "chatMessage resource type" */
-interface ChatMessage {
-  readonly id?: string;
-  readonly createdDateTime?: string | null;
-  readonly from?: IdentitySet | null;
-  readonly attachments?: readonly Attachment[] | null;
-}
-
-interface Attachment {
-  /** "reference": a file in SharePoint or OneDrive. */
-  readonly contentType?: string;
-  readonly contentUrl?: string | null;
-  readonly content?: string | null;
-  readonly name?: string | null;
-}
 
 export interface MessageParts {
   readonly graph: Graph;
@@ -49,14 +32,6 @@ export function createMessages({ graph, hosts, rights, appId }: MessageParts) {
     });
   }
 
-  /** Links of the files that may be media; a forwarded message's files are attached to the one that forwards it. */
-  function linksOf({ attachments }: ChatMessage): string[] {
-    const links = (attachments ?? []).flatMap(({ contentType, contentUrl, name }) =>
-      contentType === "reference" && contentUrl && mayBeMedia(name ?? "") ? contentUrl : [],
-    );
-    return [...new Set(links)].filter((link) => URL.canParse(link) && isAmong(new URL(link).origin, hosts.files));
-  }
-
   return {
     async files(at: MessageAt): Promise<readonly MessageFile[]> {
       const message = await graph.get<ChatMessage>({
@@ -66,7 +41,7 @@ export function createMessages({ graph, hosts, rights, appId }: MessageParts) {
       });
       const found: MessageFile[] = [];
       let refused: PlatformError | undefined;
-      for (const link of linksOf(message)) {
+      for (const link of fileLinksOf(message, hosts)) {
         try {
           const item = await resolved(link);
           const file = mediaFileOf(item);

@@ -222,6 +222,70 @@ describe("what Earshot posted", () => {
   });
 });
 
+describe("what was posted lately", () => {
+  const at = (ms: number) => new Date(ms).toISOString();
+
+  it("is found in a chat and in a channel's threads, oldest first, where people sent files that may be recordings", async () => {
+    const { graph, double, file, now } = await startFiles();
+    const sound = file("a.m4a", { createdBy: ANNA }).attachment;
+    const message = (id: string, minutesAgo: number, more: object = {}) => ({
+      id,
+      createdDateTime: at(now() - minutesAgo * 60_000),
+      from: { user: { id: ANNA } },
+      attachments: [sound],
+      ...more,
+    });
+    const since = now() - 15 * 60_000;
+    const lately = [
+      message("old", 16),
+      message("first", 10),
+      message("text", 9, { attachments: [] }),
+      message("plan", 8, { attachments: [file("plan.docx").attachment] }),
+      message("bot", 7, { from: { application: { id: "x" } } }),
+      message("deleted", 6, { deletedDateTime: at(now()) }),
+      message("untimed", 6, { createdDateTime: null }),
+      message("last", 5, { from: { user: { id: BEN } } }),
+    ];
+    for (const each of lately) {
+      double.addChatMessage(CHAT.chat, each.id, each);
+      double.addChannelMessage({ ...AT, root: each.id }, each);
+    }
+    double.addChannelMessage({ ...AT, root: "old", reply: "reply" }, message("reply", 1));
+    const chat = await graph.recent({ kind: "chat", chat: CHAT.chat }, since);
+    expect(chat.map(({ message: id, sender }) => [id, sender])).toEqual([
+      ["first", ANNA],
+      ["last", BEN],
+    ]);
+    const channel = await graph.recent(AT, since);
+    expect(channel.map(({ message: id, root }) => [id, root])).toEqual([
+      ["first", undefined],
+      ["last", undefined],
+      ["reply", "old"],
+    ]);
+  });
+
+  it("goes back as far as was asked for, and not to the beginning of a chat", async () => {
+    const { graph, double, file, now } = await startFiles();
+    const { attachment } = file("a.m4a", { createdBy: ANNA });
+    for (let index = 0; index < 130; index++) {
+      const createdDateTime = at(now() - (130 - index) * 10_000);
+      const message = { id: `m${index}`, createdDateTime, from: { user: { id: ANNA } }, attachments: [attachment] };
+      double.addChatMessage(CHAT.chat, message.id, message);
+    }
+    expect(await graph.recent({ kind: "chat", chat: CHAT.chat }, now() - 605_000)).toHaveLength(60);
+    expect(double.callsOf(/^GET \/chats/)).toHaveLength(2);
+  });
+
+  it("says that the permission is missing", async () => {
+    const { graph, double } = await startFiles();
+    double.granted.delete("ChannelMessage.Read.Group");
+    await expect(graph.recent(AT, 0)).rejects.toMatchObject({
+      code: "forbidden",
+      message: expect.stringContaining("ChannelMessage.Read.Group"),
+    });
+  });
+});
+
 describe("the owners of a team", () => {
   it("are found among its members, and none where Earshot may not see them", async () => {
     const { graph, double } = await startFiles();
