@@ -17,6 +17,8 @@ export interface ErrandsParts {
 export interface Errands {
   /** Resolves when it is done, or will be. @throws when it could not be written down */
   take(activity: Activity): Promise<void>;
+  /** It is being done, or waits for that. */
+  isTaken(conversation: string, message: string): Promise<boolean>;
   /** What an earlier start left. */
   resume(): Promise<void>;
 }
@@ -54,12 +56,14 @@ export function createErrands({ notes, run, observe, signal, now }: ErrandsParts
 
   return {
     async take(activity) {
-      const key = `errand:${activity.conversation.id}:${activity.id}`;
+      const key = keyOf(activity.conversation.id, activity.id ?? "");
       await notes.put(key, kept(activity));
       const patience = new AbortController();
       const waited = sleep(PATIENCE_MS, undefined, { signal: patience.signal, ref: false }).catch(() => {});
       await Promise.race([begin(key, activity, now()), waited]).finally(() => patience.abort());
     },
+
+    isTaken: async (conversation, message) => (await notes.get(keyOf(conversation, message))) !== undefined,
 
     async resume() {
       for (const { key, value, atMs } of await notes.list("errand:")) {
@@ -68,6 +72,10 @@ export function createErrands({ notes, run, observe, signal, now }: ErrandsParts
       }
     },
   };
+}
+
+function keyOf(conversation: string, message: string): string {
+  return `errand:${conversation}:${message}`;
 }
 
 /** What is read again later. */
