@@ -1,4 +1,5 @@
-// The long proofs, of which `npm test` runs a little: npm run soak. Their figures stand in docs/reliability.md.
+// The long proofs, of which `npm test` runs a little: npm run soak, or one of them: npm run soak -- kills. Their figures
+// stand in docs/reliability.md.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import process from "node:process";
@@ -12,8 +13,9 @@ const SOAKS = [
 ];
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+const [wanted = ""] = process.argv.slice(2);
 let failed = 0;
-for (const [test, variable, amount] of SOAKS.filter(([file]) => existsSync(file))) {
+for (const [test, variable, amount] of SOAKS.filter(([file]) => existsSync(file) && file.includes(wanted))) {
   const { [variable]: asked = amount } = process.env;
   const { status } = spawnSync(process.execPath, ["node_modules/vitest/vitest.mjs", "run", test], {
     env: { ...process.env, [variable]: asked },

@@ -56,6 +56,10 @@ const FENCES: Record<string, RegExp> = {
   "@nats-io/obj": /^inference\/pool\//,
   "@nats-io/kv": /^inference\/pool\//,
   "@azure/msal-node": /^adapters\/teams\/graph\//,
+  "@fastify/multipart": /^adapters\/playground\//,
+  "@fastify/static": /^adapters\/playground\//,
+  pako: /^inference\//,
+  tinyglobby: /^cli\//,
   "prom-client": /^web\//,
   pino: /^log\.ts$/,
 };

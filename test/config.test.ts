@@ -35,6 +35,20 @@ describe("the configuration", () => {
     expect(Object.isFrozen(config)).toBe(true);
   });
 
+  it("takes a pool of machines in the place of this one, by its address alone", () => {
+    expect(read().pool).toBeUndefined();
+    const env = { EARSHOT_NATS_CREDS: "gateway.nk", EARSHOT_PARALLEL: "8" };
+    expect(read(["--nats", "tls://one:4222,tls://two:4222"], env).pool).toMatchObject({
+      nats: { servers: ["tls://one:4222", "tls://two:4222"], credentialsPath: "gateway.nk" },
+      replicas: 1,
+      parallel: 8,
+    });
+    expect(read(["--nats", "nats://one:4222", "--transcriber", "local"]).pool).toBeUndefined();
+    expect(problems(["--transcriber", "nats"])).toEqual([expect.stringContaining("EARSHOT_NATS is missing")]);
+    expect(problems(["--nats", "http://one"])).toEqual([expect.stringContaining("nats://host:4222")]);
+    expect(problems(["--nats", "one:4222", "--nats-replicas", "2"])).toEqual([expect.stringContaining("1, 3 or 5")]);
+  });
+
   it("lets the engine choose its way, unless one is set", () => {
     expect(read().way).toBe("auto");
     expect(read([], { EARSHOT_WAY: "batched" }).way).toBe("batched");

@@ -323,6 +323,9 @@ export function readArguments(argv: readonly string[]): TranscribeArguments {
   if (values.speakers.length > 0 && values.tracks === "off") {
     problems.push("--speakers names the speakers of the tracks: leave out --tracks off.");
   }
+  if (values.tracks === "on" && positionals.includes("-")) {
+    problems.push("--tracks on needs a file: standard input can be read once only.");
+  }
   if (values.tracks === "on" && (values.channel !== undefined || values.track === "mix")) {
     problems.push("--tracks on takes each channel by itself: leave out --channel and --track mix.");
   }

@@ -4,10 +4,10 @@ import type { ModelDimensions } from "./graph.ts";
 import type { Device } from "./session.ts";
 
 /**
- * Beyond this many a CPU gains nothing: reading the audio's keys and values, which each row has of its own, then takes
- * more time than reading the weights. See docs/bench.md. A GPU waits for memory much longer than for arithmetic.
+ * Beyond this many a CPU gains next to nothing: reading the audio's keys and values, which each row has of its own, then
+ * takes more time than reading the weights. See docs/bench.md. A GPU waits for memory much longer than for arithmetic.
  */
-const MOST = { cpu: 8, gpu: 16 } as const;
+const MOST = { cpu: 4, gpu: 16 } as const;
 /** The rest is for the weights and for what else runs. */
 const SHARE_OF_MEMORY = 1 / 4;
 const BYTES_PER_FLOAT = 4;

@@ -90,4 +90,5 @@ async function hearOnce(hearing: Hearing, open: readonly OpenWindow[]): Promise<
     // A window that gets nowhere must not be heard for ever.
     one.seek = text.nextSeek > one.seek ? text.nextSeek : one.end;
   }
+  features.release();
 }

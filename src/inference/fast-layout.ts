@@ -14,7 +14,11 @@ interface Features extends AudioFeatures {
   audioCache?: Cache;
 }
 
+/** The arrays of the features that were released last, for the next ones. */
+type Spare = Float32Array[];
+
 interface Sessions {
+  readonly spare: Spare;
   readonly encoder: GraphSession;
   readonly audioCache: GraphSession;
   readonly decoder: GraphSession;
@@ -42,10 +46,15 @@ export async function openFastLayout(
   };
   try {
     const encoder = await open(files.encoder);
-    const sessions = { encoder, audioCache: await open(files.audioCache), decoder: await open(files.decoder) };
+    const sessions: Sessions = {
+      spare: [],
+      encoder,
+      audioCache: await open(files.audioCache),
+      decoder: await open(files.decoder),
+    };
     return {
       description: `${options.device === "cpu" ? "CPU" : options.device}, ${files.precision}, fast layout`,
-      encode: (mel, nAudio, signal) => encode(encoder, dims, mel, nAudio, signal),
+      encode: (mel, nAudio, signal) => encode(sessions, dims, mel, nAudio, signal),
       decode: (features, indices) => startDecoding(sessions, dims, features as Features, indices, startOfTranscript),
       takesShortWindows: true,
       givesAttentions: async () => true,
@@ -63,7 +72,7 @@ export async function openFastLayout(
  * layer leaves behind no longer fits the cache, and the 8-bit product would round them all by one scale.
  */
 async function encode(
-  encoder: GraphSession,
+  { encoder, spare }: Sessions,
   dims: ModelDimensions,
   mel: Float32Array,
   nAudio: number,
@@ -71,13 +80,27 @@ async function encode(
 ): Promise<AudioFeatures> {
   const frames = mel.length / (nAudio * dims.nMels);
   const positions = frames / 2;
-  const hidden = zeros(nAudio, positions, dims.nAudioState);
+  const hidden = take(spare, nAudio, positions, dims.nAudioState);
   const windows = new Tensor("float32", mel, [nAudio, dims.nMels, frames]);
   for (let i = 0; i < nAudio; i++) {
     signal?.throwIfAborted();
     await encoder.run({ mel: window(windows, i) }, { audio_features: window(hidden, i) });
   }
-  const features: Features = { nAudio, positions, hidden, toFloat32: async () => floats(hidden) };
+  let isReleased = false;
+  const features: Features = {
+    nAudio,
+    positions,
+    hidden,
+    // A copy, because the array will hold other features one day.
+    toFloat32: async () => floats(hidden).slice(),
+    release() {
+      if (isReleased) return;
+      isReleased = true;
+      const tensors = [hidden, ...Object.values(features.audioCache ?? {})];
+      spare.splice(0, spare.length, ...tensors.map(floats));
+      delete features.audioCache;
+    },
+  };
   return features;
 }
 
@@ -173,12 +196,16 @@ async function align(
   return { logits: viewLogits(outputs["final_logits"]!, tokens.length, everywhere), attentions };
 }
 
-async function audioCacheOf({ audioCache }: Sessions, dims: ModelDimensions, features: Features): Promise<Cache> {
+async function audioCacheOf(
+  { audioCache, spare }: Sessions,
+  dims: ModelDimensions,
+  features: Features,
+): Promise<Cache> {
   if (features.audioCache) return features.audioCache;
   const { nAudio, positions, hidden } = features;
   const headState = dims.nTextState / dims.nTextHead;
   const caches = audioCacheNames(dims).map(
-    (name) => [name, zeros(nAudio, dims.nTextHead, positions, headState)] as const,
+    (name) => [name, take(spare, nAudio, dims.nTextHead, positions, headState)] as const,
   );
   for (let i = 0; i < nAudio; i++) {
     const into = Object.fromEntries(caches.map(([name, cache]) => [name, window(cache, i)]));
@@ -188,8 +215,12 @@ async function audioCacheOf({ audioCache }: Sessions, dims: ModelDimensions, fea
   return features.audioCache;
 }
 
-function zeros(...shape: number[]): Tensor {
-  return new Tensor("float32", new Float32Array(shape.reduce((size, n) => size * n, 1)), shape);
+/** Every value of it is written before it is read. */
+function take(spare: Spare, ...shape: number[]): Tensor {
+  const size = shape.reduce((product, n) => product * n, 1);
+  const index = spare.findIndex(({ length }) => length === size);
+  const values = index < 0 ? new Float32Array(size) : spare.splice(index, 1)[0]!;
+  return new Tensor("float32", values, shape);
 }
 
 /** One row of the first dimension, in place: what is written to it is written to the whole. */

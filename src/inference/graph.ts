@@ -27,6 +27,8 @@ export interface AudioFeatures {
   readonly hidden: Tensor;
   /** Copied to the host as float32, e.g. to compare with the reference. */
   toFloat32(): Promise<Float32Array>;
+  /** Gives the memory to the next windows, who then need not ask for it page by page. Ends the features' use. */
+  release(): void;
 }
 
 /** Logits of one forward pass, [nBatch, nTokens, nVocab]; views into one buffer that the next pass may reuse. */

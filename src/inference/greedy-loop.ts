@@ -8,7 +8,7 @@ import { floats, int64, scalar, takeRows } from "./tensors.ts";
 const FIRST_TURNS = 16;
 const MIN_TURNS = 4;
 const MAX_TURNS = 64;
-const CALL_MS = 300;
+const CALL_MS = 500;
 const CHOSEN = ["sampled_tokens", "sampled_logprobs", "final_no_speech_prob", "final_state", "final_last_timestamp"];
 
 export interface Cached {

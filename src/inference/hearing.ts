@@ -102,7 +102,8 @@ export async function readWindow(
   if (speech !== undefined) {
     const initialPrompt = prompt.initial.length > 0 ? (options.initialPrompt ?? "") : "";
     const judged = dropInvented(segments, window, speech, { language, initialPrompt });
-    segments = judged.kept;
+    // The reference keeps the places of empty segments; nobody who has skipped silence needs them.
+    segments = judged.kept.filter(({ start, end, text }) => start !== end && text.trim() !== "");
     if (options.wordTimestamps) fitWordsToSpeech(segments, speech.regions);
     guards.push(...judged.notes.map(timed.note));
   }

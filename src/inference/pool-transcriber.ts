@@ -18,14 +18,23 @@ import { createPoolConnection } from "./pool/connection.ts";
 import { followItem } from "./pool/follow-item.ts";
 import { createItemCalls, type ItemCalls } from "./pool/item-calls.ts";
 import { itemId } from "./pool/item-id.ts";
-import { bestModel, chooseModel, isUnknownModel, MODEL_AWAY_MS, modelMissing, poolName } from "./pool/model-choice.ts";
+import {
+  bestModel,
+  chooseModel,
+  isUnknownModel,
+  MODEL_AWAY_MS,
+  modelMissing,
+  poolName,
+  watchModel,
+} from "./pool/model-choice.ts";
 import { pinModel, unpinModel } from "./pool/model-pin.ts";
 import { LARGEST_BYTES_PER_SECOND, preparedAudio } from "./pool/prepared-audio.ts";
+import type { WorkItem } from "./pool/protocol.ts";
 import { createRoster, engineOf } from "./pool/roster.ts";
 import type { NatsSettings } from "./pool/server-options.ts";
 import { createSharing } from "./pool/sharing.ts";
+import { sentResume, sentSpeakers, speakersOf, toldCheckpoint } from "./pool/speakers.ts";
 import { makeStreams, POOL_LIMITS, type PoolLimits } from "./pool/streams.ts";
-import { findSpeakers, type SpeakerTrack } from "./speaker-tracks.ts";
 
 export interface PoolTranscriberOptions {
   readonly nats: NatsSettings;
@@ -103,11 +112,6 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
     };
   }
 
-  function whyNot(): WaitingReason {
-    if (connection.trouble() !== undefined) return "connection";
-    return roster.present().length === 0 ? "transcriber" : "turn";
-  }
-
   /** The caller does not wait for this; whoever wants the same item does. */
   async function clear(calls: ItemCalls, id: string, isDone: boolean): Promise<void> {
     const signal = AbortSignal.timeout(CLEAR_MS);
@@ -145,32 +149,39 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
     try {
       await connection.link(signal);
       const idle = () => waiting.because(connection.trouble() === undefined ? "transcriber" : "connection");
-      const model = await chooseModel(pinned ?? wanted.model, roster, idle, modelAwayMs, signal);
-      const { tracks } = await findSpeakers(path, defined({ speakerTracks: wanted.speakerTracks, signal }));
-      const { resume: _, key = randomUUID(), ...plan } = { ...wanted, ...speakersOf(tracks), model };
+      const model = await chooseModel(pinned ?? wanted.model, roster, idle, signal);
+      const hasMachine = watchModel(model, roster, modelAwayMs);
+      if (!hasMachine()) waiting.because("transcriber");
+      const { resume: _, key = randomUUID(), ...plan } = { ...wanted, model };
       const id = await itemId(path, plan, key, signal);
+      const speakers = await speakersOf(path, plan, resume, signal);
+      const options: WorkItem["options"] = { ...plan, ...sentSpeakers(speakers) };
       const lane = wanted.isShort ? "short" : "long";
-      const calls = createItemCalls(connection, { id, lane, options: plan }, limits.ackWaitMs, signal);
-      const bytes = durationSeconds * LARGEST_BYTES_PER_SECOND * Math.max(1, tracks.length);
-      const speakers = tracks.map(({ track, channel }) => defined({ track, channel }));
-      const prepare = () => preparedAudio(path, { signal, speakers, ...defined({ maxSeconds: wanted.maxSeconds }) });
+      const calls = createItemCalls(connection, { id, lane, options }, limits.ackWaitMs, signal);
+      const bytes = durationSeconds * LARGEST_BYTES_PER_SECOND * Math.max(1, speakers.length);
+      const prepare = () => preparedAudio(path, { ...defined({ maxSeconds: wanted.maxSeconds }), speakers, signal });
 
       const leave = await sharing.enter(id);
       let left: "nothing" | "log" | "all" = "nothing";
       try {
         const result = await followItem({
           calls,
-          resume,
+          resume: sentResume(resume, speakers),
           putAudio: () => audio.put(id, bytes, prepare, () => waiting.because("room"), signal),
           on: {
             progress(seconds, duration, work) {
               waiting.over();
               on.progress(seconds, duration, work);
             },
-            window: (segments, checkpoint) =>
-              on.window(segments, wanted.model === "auto" ? pinModel(checkpoint, model) : checkpoint),
+            window(segments, checkpoint) {
+              const told = toldCheckpoint(checkpoint, speakers);
+              return on.window(segments, wanted.model === "auto" ? pinModel(told, model) : told);
+            },
           },
-          idle: () => waiting.because(whyNot()),
+          idle() {
+            const reason = hasMachine() ? "turn" : "transcriber";
+            waiting.because(connection.trouble() === undefined ? reason : "connection");
+          },
           signal,
         });
         left = "log";
@@ -219,11 +230,4 @@ export function createPoolTranscriber(options: PoolTranscriberOptions): PoolTran
       await connection.close(reason);
     },
   };
-}
-
-/** Found out here, where the recording is: the pool is sent a channel for each of them. */
-function speakersOf(tracks: readonly SpeakerTrack[]): Pick<TranscriberOptions, "speakerTracks" | "speakerNames"> {
-  return tracks.length === 0
-    ? { speakerTracks: "off" }
-    : { speakerTracks: "on", speakerNames: tracks.map(({ speaker }) => speaker) };
 }

@@ -123,7 +123,7 @@ function createRuns(
         parts.push((await encoder.run({ input_features: part }, ["last_hidden_state"]))["last_hidden_state"]!);
       }
       const hidden = parts.length === 1 ? parts[0]! : joined(parts);
-      return { nAudio, positions: dims.nAudioCtx, hidden, toFloat32: async () => toFloat32(hidden) };
+      return { nAudio, positions: dims.nAudioCtx, hidden, toFloat32: async () => toFloat32(hidden), release() {} };
     },
 
     decode(features, indices): Inference {

@@ -12,6 +12,8 @@ import { windowPrompt } from "./prompt.ts";
 
 /** A window decoded hotter than this does not prompt the next. */
 const PROMPT_RESET_TEMPERATURE = 0.5;
+/** Tokens of the text before in which a loop may have begun. */
+const LOOP_HISTORY = 224;
 
 /** Yields segments as they are finished. */
 export async function* sequential(hearing: Hearing): AsyncGenerator<Segment, void, void> {
@@ -42,6 +44,7 @@ export async function* sequential(hearing: Hearing): AsyncGenerator<Segment, voi
       };
       const result = await decodeOne(hearing, features, row);
       const text = await readWindow(hearing, features, 0, window, result, language, lastSpeechTimestamp);
+      features.release();
       for (const segment of writeDown(hearing, text)) {
         history.push(...segment.tokens);
         yield segment;
@@ -56,9 +59,6 @@ export async function* sequential(hearing: Hearing): AsyncGenerator<Segment, voi
     }
   }
 }
-
-/** Tokens of the text before in which a loop may have begun. */
-const LOOP_HISTORY = 224;
 
 async function decodeOne(hearing: Hearing, features: AudioFeatures, row: GuardedRow): Promise<GuardedResult> {
   const { model, options, speech } = hearing;

@@ -48,6 +48,9 @@ export async function findSpeakers(
   const none = { tracks: [], media };
   if (candidates.length < 2 || candidates.length > MOST_TRACKS) return none;
   if (speakerTracks === "auto") {
+    // More channels than two are a film's.
+    const areChannels = candidates.some((candidate) => candidate.channel !== undefined);
+    if (areChannels && candidates.length > 2) return none;
     if (areDubbed(media, candidates)) return none;
     if (!(await holdOneSpeakerEach(source, media, candidates, signal))) return none;
   }

@@ -1,6 +1,6 @@
 // The guarded download against real local servers, one test for each way in which it can end.
 import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
-import { createServer, type RequestListener, type Server } from "node:http";
+import { createServer, type RequestListener, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,6 +33,18 @@ describe("a download", () => {
     }
     await rm(folder, { recursive: true, force: true });
   });
+
+  /** Sends that much, and the connection ends when it is on the disk at the other end. */
+  function sendAndBreak(response: ServerResponse, bytes: Buffer, total = bytes.length): void {
+    response.write(bytes);
+    const timer = setInterval(async () => {
+      const { size } = await stat(join(folder, "a.media.part")).catch(() => ({ size: 0 }));
+      if (size < total) return;
+      clearInterval(timer);
+      response.destroy();
+    }, 5);
+    response.on("close", () => clearInterval(timer));
+  }
 
   const get = (url: string, more: Partial<DownloadOptions> = {}) =>
     downloadFile(url, join(folder, "a.media"), {
@@ -98,7 +110,7 @@ describe("a download", () => {
         ...(range !== undefined && { "content-range": `bytes ${from}-${BYTES.length - 1}/${BYTES.length}` }),
       });
       if (ranges.length === 3) response.end(BYTES.subarray(from));
-      else response.write(BYTES.subarray(from, from + 70_000), () => setTimeout(() => response.destroy(), 20));
+      else sendAndBreak(response, BYTES.subarray(from, from + 70_000), from + 70_000);
     });
     await get(`${base}/a`);
     expect(BYTES.equals(await readFile(join(folder, "a.media")))).toBe(true);
@@ -118,7 +130,7 @@ describe("a download", () => {
         ...(from > 0 && { "content-range": `bytes ${from}-${BYTES.length - 1}/${BYTES.length}` }),
       });
       if (from > 0) return response.end(BYTES.subarray(from));
-      return response.write(BYTES.subarray(0, 70_000), () => setTimeout(() => response.destroy(), 20));
+      return sendAndBreak(response, BYTES.subarray(0, 70_000));
     });
     const fresh = async () => ({ url: `${base}/new`, credentials: { authorization: "Bearer 2" } });
     await get(`${base}/old`, { fresh, credentials: { authorization: "Bearer 1" } });
@@ -133,7 +145,7 @@ describe("a download", () => {
       asked++;
       response.writeHead(200, { "accept-ranges": "bytes", etag: `"${asked}"`, "content-length": BYTES.length });
       if (asked > 1) response.end(BYTES);
-      else response.write(BYTES.subarray(0, 50_000), () => setTimeout(() => response.destroy(), 20));
+      else sendAndBreak(response, BYTES.subarray(0, 50_000));
     });
     await get(`${base}/a`);
     expect(BYTES.equals(await readFile(join(folder, "a.media")))).toBe(true);
@@ -142,7 +154,7 @@ describe("a download", () => {
   it("says that the server broke off where it cannot go on", async () => {
     const base = await serve((_request, response) => {
       response.writeHead(200, { "content-length": BYTES.length });
-      response.write(BYTES.subarray(0, 50_000), () => setTimeout(() => response.destroy(), 20));
+      sendAndBreak(response, BYTES.subarray(0, 50_000));
     });
     await expect(get(`${base}/a`)).rejects.toMatchObject({ name: "PlatformError", code: "unavailable" });
     expect(await readdir(folder)).toEqual([]);
@@ -262,7 +274,7 @@ describe("a download", () => {
       const headers = { "accept-ranges": "bytes", etag: '"1"' };
       if (asked <= after) {
         response.writeHead(200, { ...headers, "content-length": BYTES.length });
-        response.write(BYTES.subarray(0, 70_000), () => setTimeout(() => response.destroy(), 20));
+        sendAndBreak(response, BYTES.subarray(0, 70_000));
       } else if (asked === after + 1) {
         const right = { "content-range": `bytes ${from}-199999/200000` };
         const all = Object.entries({ ...headers, ...right, ...wrong }).filter(([, value]) => value !== undefined);
@@ -294,7 +306,7 @@ describe("a download", () => {
       asked++;
       if (asked === 1) {
         response.writeHead(200, { "accept-ranges": "bytes", etag: '"1"', "content-length": BYTES.length });
-        response.write(BYTES.subarray(0, 70_000), () => setTimeout(() => response.destroy(), 20));
+        sendAndBreak(response, BYTES.subarray(0, 70_000));
       } else if (request.headers.range !== undefined) response.writeHead(416).end();
       else response.end(BYTES.subarray(0, 500));
     });

@@ -174,6 +174,7 @@ describe("what is wrong with a command line", () => {
       "a --mixed_languages --language de",
       ["--mixed_languages detects the language in each window: leave out --language, or give --languages."],
     ],
+    ["- --tracks on", ["--tracks on needs a file: standard input can be read once only."]],
     ["a --tracks off --speakers Anna,Ben", ["--speakers names the speakers of the tracks: leave out --tracks off."]],
     ["a --tracks on --channel 1", ["--tracks on takes each channel by itself: leave out --channel and --track mix."]],
     ["a --max_line_width 40", ["--max_line_width requires --word_timestamps True."]],

@@ -31,6 +31,9 @@ describe("the status", () => {
     expect(messages.starting({ ...standup, expectedSeconds: 41 })).toBe(
       "Transcribing standup.m4a, 12:40, about 40 s …",
     );
+    expect(messages.waitingInPool({ name: "standup.m4a", reason: "transcriber" })).toBe(
+      "standup.m4a is waiting for a transcriber, of which none is there now; nothing need be done here.",
+    );
     expect(messages.starting({ name: "standup.m4a" })).toBe("Transcribing standup.m4a …");
     expect(messages.working({ ...standup, progress: 0.357, secondsLeft: 26 })).toBe(
       "Transcribing standup.m4a, 12:40: 35%, about 25 s left",

@@ -127,3 +127,24 @@ it("refuses options that contradict each other before it decodes anything", asyn
   const options = { language: "en", beamSize: 2, bestOf: 2 };
   await expect(decodeBatch(whisper, features, [0], options)).rejects.toThrow(UserError);
 });
+
+it("leaves features alone that are still in use, whatever others give back", async () => {
+  const model = await fastModel("float32");
+  const part = mel.slice(0, mel.length / CLIPS.length);
+  const [first, second] = [await model.graph.encode(part, 1), await model.graph.encode(part, 1)];
+  const expected = await decode(model, first, 0, { language: "en" });
+  second.release();
+  second.release();
+  const others = [
+    await model.graph.encode(mel, CLIPS.length),
+    await model.graph.encode(
+      part.map((x) => -x),
+      1,
+    ),
+  ];
+  for (const features of others) await decode(model, features, 0, { language: "en" });
+  expect(await decode(model, first, 0, { language: "en" })).toEqual(expected);
+  first.release();
+  expect(await decode(model, await model.graph.encode(part, 1), 0, { language: "en" })).toEqual(expected);
+  await model.graph.close();
+});

@@ -13,6 +13,7 @@ import { createLocalTranscriber } from "../../src/inference/local-transcriber.ts
 import { demoFolder } from "../../src/inference/models.ts";
 import { keeping, never, transcriberContract } from "../contracts/transcriber.ts";
 import { engineChildren } from "../support/engine-children.ts";
+import { writeLayout } from "../support/layouts.ts";
 import { ffmpeg } from "../support/recordings.ts";
 import { sample, transcriberRecordings } from "../support/transcriber-recordings.ts";
 
@@ -86,6 +87,27 @@ transcriberContract("the local transcriber", async () => {
 });
 
 describe("a model", () => {
+  it("tells the time of each word where its graphs can; where not, there are segments and no error", async () => {
+    const withoutAttentions = join(folder, "without-attentions");
+    await writeLayout(withoutAttentions, (encoder, decoder) => {
+      const outputs = decoder.graph.outputs.filter(({ name }) => !name.startsWith("cross_attentions"));
+      return { encoder_model: encoder, decoder_model_merged: { ...decoder, graph: { ...decoder.graph, outputs } } };
+    });
+    const { transcribe } = open();
+    const heard = (model: string) =>
+      transcribe(sample("voice-note.ogg"), { ...OPTIONS, model, wordTimes: true }, keeping(), never());
+    const [timed, plain] = [await heard("demo"), await heard(withoutAttentions)];
+    expect(
+      timed.segments
+        .flatMap(({ words = [] }) => words)
+        .map(({ word }) => word)
+        .join(""),
+    ).toBe(timed.text);
+    expect(plain.segments.length).toBeGreaterThan(0);
+    expect(plain.segments.every(({ words }) => words === undefined)).toBe(true);
+    expect(plain.text).toBe(timed.text);
+  });
+
   it("that is broken is told as such, and does not keep the child from the next", async () => {
     const broken = join(folder, "broken-model");
     await cp(demoFolder, broken, { recursive: true });

@@ -1,11 +1,12 @@
 // What files hold, and what is refused with which words.
 
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { mediaOf, probe } from "../../src/inference/media.ts";
+import { sandboxFor } from "../../src/inference/sandbox.ts";
 import { error, ffmpeg, ffmpegs, makeTracks, PICTURE, sine } from "../support/recordings.ts";
 
 let folder: string;
@@ -107,6 +108,17 @@ describe("refused with one sentence", () => {
       if (isRoot) process.seteuid?.(0);
     }
   });
+});
+
+test.skipIf(process.getuid?.() !== 0)("a file of somebody else's, as root (needs root and walls)", async () => {
+  const { kind } = await sandboxFor("ffprobe");
+  const theirs = file("theirs.wav");
+  writeFileSync(theirs, readFileSync(file("8k.wav")), { mode: 0o600 });
+  chownSync(theirs, 12_345, 12_345);
+  if (kind === "limits") await probe(theirs);
+  else await expect(probe(theirs)).rejects.toEqual(error("unreadable", "another account", "chmod a\\+r"));
+  chmodSync(theirs, 0o644);
+  await expect(probe(theirs)).resolves.toMatchObject({ tracks: [{ codec: "pcm_s16le" }] });
 });
 
 describe("what ffprobe says, which is as forged as the file,", () => {

@@ -1,15 +1,17 @@
 // What a program that reads a stranger's file can reach: tried from inside, with a shell in ffmpeg's place.
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { endOf, type SandboxKind, sandboxFor } from "../../src/inference/sandbox.ts";
 
 const KINDS: SandboxKind[] = ["bubblewrap", "namespaces", "limits"];
+const MAIN = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 const NEEDED = ["sh", "env", "bash", "setpriv"];
 
 let folder: string;
@@ -195,6 +197,16 @@ describe.skipIf(!isLinux)("the choice (Linux)", () => {
       name: "ConfigError",
       message: expect.stringMatching(/EARSHOT_SANDBOX=require.*bwrap is not installed.*Install bubblewrap/),
     });
+  });
+
+  it("stops the start when it is required, and says so", async () => {
+    const env = { ...withOnly(...NEEDED, "ffmpeg", "ffprobe"), EARSHOT_SANDBOX: "require", EARSHOT_DATA: file("data") };
+    const started = spawnSync(process.execPath, [MAIN, "start", "--port", "0"], { env, encoding: "utf8" });
+    expect(started.status).not.toBe(0);
+    expect(started.stderr).toMatch(
+      /EARSHOT_SANDBOX=require, and ffmpeg cannot be walled in on this machine: bwrap is not/,
+    );
+    expect(started.stderr).not.toContain("    at ");
   });
 
   it("can be to have none, and a wrong word is no choice", async () => {

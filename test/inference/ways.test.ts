@@ -198,9 +198,8 @@ describe("several windows at once", () => {
 
   it("give the same text however many they are", async () => {
     const texts: Transcript[] = [];
-    for (const batchSize of [1, 2, 5]) texts.push(await run(meeting, "batched", { batchSize }));
+    for (const batchSize of [1, 3]) texts.push(await run(meeting, "batched", { batchSize }));
     expect(texts[1]?.text).toBe(texts[0]?.text);
-    expect(texts[2]?.text).toBe(texts[0]?.text);
   });
 
   it("need voice activity detection, and say so", async () => {

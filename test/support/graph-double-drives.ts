@@ -237,12 +237,6 @@ export function createDrives({ now, filesOrigin }: { now: () => number; filesOri
       },
     },
     {
-      method: "DELETE",
-      pattern: new RegExp(`${ITEM}$`),
-      any: WRITE,
-      answer: ({ ids: [, id = ""] }) => (items.delete(id) ? { status: 204 } : refused(404, "itemNotFound")),
-    },
-    {
       method: "PUT",
       pattern: new RegExp(`${ITEM}:/([^/]+):/content$`),
       any: WRITE,

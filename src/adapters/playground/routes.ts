@@ -134,7 +134,7 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
         seconds: z.coerce.number().positive().optional(),
       });
       const { voice: isVoice, seconds: durationSeconds } = query.parse(request.query);
-      const part = await request.file();
+      const part = await request.file().catch(asNotArrived);
       if (part === undefined) throw new UserError("unreadable", "There was no file in it.");
       const media = `${randomUUID()}${safeExtension(part.filename)}`;
       const path = join(folder, media);
@@ -144,7 +144,7 @@ export function createRoutes(chat: Chat, options: PlaygroundOptions): FastifyPlu
           throw new UserError("too_large", `The file is too large: at most ${megabytes(limits.bytes)} are taken.`);
       } catch (error) {
         await rm(path, { force: true });
-        throw error;
+        asNotArrived(error);
       }
       const message = send(where, {
         ...{ media, name: part.filename, mimeType: part.mimetype, isVoice, isForwarded: false },
@@ -275,6 +275,12 @@ function shown(message: ChatMessage): ChatMessage {
 function filesOf(reply: Reply): readonly OutputFile[] {
   if (reply.kind === "file") return [reply.file];
   return reply.kind === "words" ? (reply.files ?? []) : [];
+}
+
+/** The form's reader says that a body is broken without a status and a code, unlike the server and the file system. */
+function asNotArrived(error: unknown): never {
+  if (!(error instanceof Error) || error instanceof UserError || "code" in error || "statusCode" in error) throw error;
+  throw new UserError("unreadable", "The file did not arrive whole: send it again.");
 }
 
 /** For this user alone from the first byte on, whatever the mode of what is copied. */

@@ -77,11 +77,16 @@ export function createHttpReceiver({ signingSecret, observe, now }: HttpOptions)
 /** Events are JSON; commands are a form, and what people press is JSON in a form. */
 function readBody(text: string, type: string): Record<string, unknown> | undefined {
   try {
-    if (!type.startsWith("application/x-www-form-urlencoded")) return JSON.parse(text);
+    if (!type.startsWith("application/x-www-form-urlencoded")) return objectIn(text);
     const form = new URLSearchParams(text);
     const payload = form.get("payload");
-    return payload === null ? Object.fromEntries(form) : JSON.parse(payload);
+    return payload === null ? Object.fromEntries(form) : objectIn(payload);
   } catch {
     return undefined;
   }
+}
+
+function objectIn(text: string): Record<string, unknown> | undefined {
+  const value: unknown = JSON.parse(text);
+  return typeof value === "object" && value !== null ? (value as Record<string, unknown>) : undefined;
 }

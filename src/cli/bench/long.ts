@@ -41,7 +41,7 @@ const OPTIONS = {
   },
   precision: { group, kind: choice(PRECISIONS), fallback: "int8", help: "of the weights" },
   threads: { group, kind: integer({ atLeast: 1 }), fallback: 2, help: "threads for each engine" },
-  "batch-size": { group, kind: integer({ atLeast: 1 }), fallback: 8, help: "windows that are decoded together" },
+  "batch-size": { group, kind: integer({ atLeast: 1 }), fallback: 4, help: "windows that are decoded together" },
   rounds: { group, kind: integer({ atLeast: 1 }), fallback: 3, help: "times that every way is gone" },
   quick: { group, kind: flag, fallback: false, help: "demo and tiny, 5 minutes, one round, no series of lengths" },
   "whisper-cpp": {

@@ -61,7 +61,7 @@ export async function benchPool(argv: readonly string[], io: Io): Promise<number
   const server = await startServer(values["nats-server"], folder);
   const machines = fork(fileURLToPath(new URL("./pool-child.js", import.meta.url)), [server.url, `${values.machines}`]);
   try {
-    io.stdout.write(`${describeMachine()}\nLoad at the start: ${loadAverage()}\n\n`);
+    io.stdout.write(`${machineText()}\nLoad at the start: ${loadAverage()}\n\n`);
     const pool = createPoolTranscriber({
       nats: { servers: [server.url] },
       log: (line) => io.stderr.write(`${line}\n`),
@@ -80,6 +80,11 @@ export async function benchPool(argv: readonly string[], io: Io): Promise<number
     await server.close();
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function machineText(): string {
+  const { cpu, cores, node } = describeMachine();
+  return `${cpu}, ${cores} cores, Node ${node}`;
 }
 
 interface Server {

@@ -23,30 +23,42 @@ export function poolName(model: string): string {
 }
 
 /**
- * Waits until a machine is there that has the model. "auto" is the best that is there.
+ * The model that a recording is put into the pool for. One of the catalog may come later; for "auto" it takes a machine to
+ * know what is the best, and for any other name one that has it.
  * @throws InferenceError model_missing; the signal's reason
  */
 export async function chooseModel(
   wanted: string,
   roster: Roster,
   waiting: () => void,
-  awayMs: number,
   signal: AbortSignal,
 ): Promise<string> {
   const name = poolName(wanted);
-  let awaySinceMs: number | undefined;
+  if (name !== "auto" && !isUnknownModel(name)) return name;
   for (;;) {
     signal.throwIfAborted();
     const cards = roster.present();
     const chosen = name === "auto" ? bestModel(cards) : name;
     if (chosen !== undefined && cards.some((card) => hasModel(card, chosen))) return chosen;
-    if (cards.length > 0) {
-      awaySinceMs ??= performance.now();
-      if (isUnknownModel(name) || performance.now() - awaySinceMs >= awayMs) throw modelMissing(name, cards);
-    } else awaySinceMs = undefined;
+    if (cards.length > 0 && name !== "auto") throw modelMissing(name, cards);
     waiting();
     await roster.change(LOOK_EVERY_MS, signal);
   }
+}
+
+/** Tells whether a machine is there that has the model. @throws model_missing when for so long only others were there */
+export function watchModel(model: string, roster: Roster, awayMs: number): () => boolean {
+  let awaySinceMs: number | undefined;
+  return () => {
+    const cards = roster.present();
+    const isThere = cards.some((card) => hasModel(card, model));
+    if (isThere || cards.length === 0) awaySinceMs = undefined;
+    else {
+      awaySinceMs ??= performance.now();
+      if (performance.now() - awaySinceMs >= awayMs) throw modelMissing(model, cards);
+    }
+    return isThere;
+  };
 }
 
 /** Neither of the catalog nor the demo model: a machine that is about to come will hardly have it. */

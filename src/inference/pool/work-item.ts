@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
 import { ConfigError, InferenceError, Stopping, UserError } from "../../core/errors.ts";
 import type { Transcriber, TranscriberResult } from "../../core/ports.ts";
 import { sendable } from "../child-protocol.ts";
@@ -167,7 +168,7 @@ async function transcribed(
   const either = AbortSignal.any([signal, broken.signal]);
   let heard: Progress = { seconds: 0, duration: 0 };
   let isFirst = true;
-  let windows = 0;
+  const told = [...segments];
   try {
     if (!(await fetchAudio(connection, item.id, path, either))) return undefined;
     const result = await transcriber.transcribe(
@@ -181,14 +182,14 @@ async function transcribed(
           log.append({ kind: "heard", ...heard }).catch((error: unknown) => broken.abort(error));
         },
         async window(finished, next) {
-          windows += finished.length;
+          told.push(...finished);
           await log.append({ kind: "window", segments: finished, checkpoint: next, ...heard });
         },
       },
       either,
     );
-    // The gateway has them from the windows already.
-    return windows + segments.length === result.segments.length ? { ...result, segments: [] } : result;
+    // The gateway has them from the windows already, unless they were put into another order at the end.
+    return isDeepStrictEqual(told, result.segments) ? { ...result, segments: [] } : result;
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     throw new UserError(error.code, error.message.replaceAll(path, "The recording"), { cause: error });

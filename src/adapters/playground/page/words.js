@@ -26,7 +26,7 @@ const SETTINGS = [
   ],
   ["timestamps", "Times in the text", YES_NO, ({ timestamps }) => onOff(timestamps)],
   ["verbatim", "“Um” and “uh”", { off: "Leave out", on: "Keep" }, ({ verbatim }) => onOff(verbatim)],
-  ["mixed", "Languages change", YES_NO, ({ mixed }) => onOff(mixed)],
+  ["mixed", "Mixed tongues", YES_NO, ({ mixed }) => onOff(mixed)],
   ["tracks", "A speaker a track", { auto: "Find out", on: "Always", off: "Never" }, ({ tracks }) => tracks],
   ["chapters", "Chapters", YES_NO, ({ chapters }) => onOff(chapters)],
   ["formats", "Files", undefined, ({ formats }) => formats.join(" ") || "none"],

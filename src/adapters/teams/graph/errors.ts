@@ -71,11 +71,6 @@ export function retryAfterOf({ status, headers }: Response, nowMs = Date.now()):
   return Number.isNaN(ms) ? 1000 : Math.min(Math.max(ms, 0), MOST_RETRY_AFTER_MS);
 }
 
-/** Graph's own word for a refusal. */
-export function graphCode(error: unknown): string | undefined {
-  return error instanceof PlatformError && error.cause instanceof GraphRefusal ? error.cause.code : undefined;
-}
-
 export function graphStatus(error: unknown): number | undefined {
   return error instanceof PlatformError && error.cause instanceof GraphRefusal ? error.cause.status : undefined;
 }

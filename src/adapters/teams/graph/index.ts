@@ -179,8 +179,6 @@ export interface TeamsGraph {
    * or there is no place for files: show the text in the chat instead
    */
   upload(place: FilesPlace, file: OutputFile, signal?: AbortSignal): Promise<UploadedFile>;
-  /** Deletes what was uploaded; one that is gone is no error. */
-  removeUpload(file: Pick<UploadedFile, "drive" | "item">): Promise<void>;
   /** POST /api/teams/notifications: register it with the server's signedPlugins. Answers 503 until `listen`. */
   readonly plugin: FastifyPluginAsync;
   /**
@@ -230,7 +228,6 @@ export function createGraph(options: GraphOptions): TeamsGraph {
     owners: (team) => ownersOf(team, graph),
     download: (recording, toPath, signal) => downloadMedia(recording, toPath, signal, { graph, hosts, maxBytes }),
     upload: uploads.upload,
-    removeUpload: uploads.remove,
     plugin: watch.plugin,
     listen: async (hear, signal) => watch.listen(hear, signal),
     meetingSeen: watch.meetingSeen,

@@ -130,18 +130,6 @@ export function createUploads({ graph, hosts, folders, tenant, sleep = idle }: U
         throw new PlatformError("forbidden", `${error.message} There is no place for files.`, { cause: error });
       }
     },
-
-    async remove({ drive, item }: Where): Promise<void> {
-      try {
-        await graph.delete({
-          path: path`/drives/${drive}/items/${item}`,
-          doing: "to delete a file",
-          needs: FILES,
-        });
-      } catch (error) {
-        if (!isRefused(error, "gone")) throw error;
-      }
-    },
   };
 }
 

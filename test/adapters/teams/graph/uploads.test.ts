@@ -72,14 +72,6 @@ describe("an upload", () => {
     expect(other.name).not.toBe(done.name);
   });
 
-  it("can be taken back, also twice", async () => {
-    const { graph, stored } = await startUploads();
-    const done = await graph.upload(CHANNEL, FILE);
-    await graph.removeUpload(done);
-    await graph.removeUpload(done);
-    expect(stored()).toEqual([]);
-  });
-
   it("of a chat lies in the OneDrive of whoever posted, for the chat's people of this organisation to read", async () => {
     const { graph, double } = await startUploads();
     const done = await graph.upload(CHAT, FILE);
