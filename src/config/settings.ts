@@ -39,7 +39,7 @@ export const SETTINGS = {
   way: {
     variable: "EARSHOT_WAY",
     kind: z.enum(["auto", "sequential", "batched"]),
-    help: "how long recordings are gone through; auto: by the device",
+    help: "how long recordings are gone through; auto: by length",
   },
   transcriber: {
     variable: "EARSHOT_TRANSCRIBER",

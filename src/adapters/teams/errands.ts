@@ -2,6 +2,7 @@
 // also after a restart. Teams waits 15 s for an answer and does not come again.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Activity } from "botbuilder";
+import { PlatformError } from "../../core/errors.ts";
 import type { Observe, PlatformNotes } from "../../core/ports.ts";
 import { readActivity, record } from "./activity.ts";
 
@@ -37,7 +38,7 @@ export function createErrands({ notes, run, observe, signal, now }: ErrandsParts
       } catch (error) {
         if (signal.aborted) return;
         observe({ kind: "unexpected", where: "a message on Teams", error });
-        if (now() - sinceMs > KEPT_MS) break;
+        if (isFinal(error) || now() - sinceMs > KEPT_MS) break;
         const afterMs = TRY_AGAIN_AFTER_MS[Math.min(tries, TRY_AGAIN_AFTER_MS.length - 1)];
         await sleep(afterMs, undefined, { signal, ref: false }).catch(() => {});
         if (signal.aborted) return;
@@ -72,6 +73,11 @@ export function createErrands({ notes, run, observe, signal, now }: ErrandsParts
       }
     },
   };
+}
+
+/** Trying again does not help, such as where the bot was removed meanwhile. */
+function isFinal(error: unknown): boolean {
+  return error instanceof PlatformError && ["forbidden", "gone", "rejected"].includes(error.code);
 }
 
 function keyOf(conversation: string, message: string): string {
