@@ -94,13 +94,18 @@ export function secretsOf({ slack, discord, teams, env }: Config): readonly Secr
   return [...own.filter((secret) => secret !== undefined), ...others];
 }
 
+/** As wide as EARSHOT_MINUTES_PER_WORKSPACE, and a space. */
+const VARIABLE_COLUMNS = 30;
+
 /** The settings as lines of help. */
 export function configHelp(): string {
   const rows = settingNames().map((name) => {
     const { variable, help } = SETTINGS[name];
-    return `  ${isSecret(name) ? "" : flagFor(name)}`.padEnd(28) + variable.padEnd(24) + help;
+    return `  ${isSecret(name) ? "" : flagFor(name)}`.padEnd(28) + variable.padEnd(VARIABLE_COLUMNS) + help;
   });
-  return [`  ${"--config FILE".padEnd(26)}${"EARSHOT_CONFIG".padEnd(24)}settings file`, ...rows].join("\n");
+  return [`  ${"--config FILE".padEnd(26)}${"EARSHOT_CONFIG".padEnd(VARIABLE_COLUMNS)}settings file`, ...rows].join(
+    "\n",
+  );
 }
 
 function limitsOf(values: SettingValues): GatewayLimits {

@@ -36,7 +36,10 @@ it("stops the gateway with what to do, and the restored backup serves", async ()
     }
   });
   await vi.waitFor(() => expect(ids).toHaveLength(JOBS));
-  for (const id of ids) await queue.cancel(id);
+  database.write(() => {
+    for (const id of ids) void queue.cancel(id);
+  });
+  expect(await queue.counts()).toMatchObject({ cancelled: JOBS });
   database.close();
   const copy = join(folder, "copy.db");
   expect(earshot("backup", copy).status).toBe(0);

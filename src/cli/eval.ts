@@ -48,7 +48,7 @@ const OPTIONS = {
     kind: list(choice(WAYS), "NAMES", `one or several of ${WAYS.join(",")}`),
     fallback: WAYS,
     fallbackText: "all",
-    help: "Earshot's two ways, and openai/whisper's algorithm: one or several of sequential,batched,openai",
+    help: `Earshot's ways, and openai/whisper's algorithm: one or several of ${WAYS.join(",")}`,
   }),
   device: who<Device>({ kind: choice(DEVICES), fallback: "cpu", help: "where the model runs" }),
   threads: who({ kind: integer({ atLeast: 1 }), fallback: 1, help: "threads for each engine" }),

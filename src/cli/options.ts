@@ -211,7 +211,7 @@ export const OPTIONS = {
   way: inDecoding({
     kind: choice(["auto", "sequential", "batched"]),
     fallback: "auto",
-    help: "sequential: window after window, each reading the text before it; batched: several windows at once, which a GPU does faster; auto: by the device and the recording's length",
+    help: "sequential: window after window, each reading the text before it; batched: several windows at once, each by itself; auto: batched from a minute of speech on",
   }),
   batch_size: inDecoding({
     kind: orNone(integer({ atLeast: 1 })),

@@ -39,7 +39,7 @@ export const SETTINGS = {
   way: {
     variable: "EARSHOT_WAY",
     kind: z.enum(["auto", "sequential", "batched"]),
-    help: "how long recordings are gone through; auto: by the device",
+    help: "how long recordings are gone through; auto: by length",
   },
   transcriber: {
     variable: "EARSHOT_TRANSCRIBER",
@@ -98,14 +98,22 @@ export const SETTINGS = {
   minutesPerUser: {
     variable: "EARSHOT_MINUTES_PER_USER",
     kind: wholeNumber.min(1),
-    help: "a day, of audio; none: all",
+    help: "audio a day of one person",
   },
-  minutesPerChannel: { variable: "EARSHOT_MINUTES_PER_CHANNEL", kind: wholeNumber.min(1), help: "a day, of audio" },
-  minutesPerWorkspace: { variable: "EARSHOT_MINUTES_PER_WORKSPACE", kind: wholeNumber.min(1), help: "a day, of audio" },
+  minutesPerChannel: {
+    variable: "EARSHOT_MINUTES_PER_CHANNEL",
+    kind: wholeNumber.min(1),
+    help: "audio a day in a channel",
+  },
+  minutesPerWorkspace: {
+    variable: "EARSHOT_MINUTES_PER_WORKSPACE",
+    kind: wholeNumber.min(1),
+    help: "audio a day in a workspace",
+  },
   jobsPerUser: {
     variable: "EARSHOT_JOBS_PER_USER",
     kind: wholeNumber.min(1),
-    help: "recordings that wait or run at once",
+    help: "recordings of one person at once",
   },
   cloudPricePerMinute: {
     variable: "EARSHOT_CLOUD_PRICE",

@@ -116,8 +116,10 @@ export function createWorker(parts: WorkerParts): Worker {
   }
 
   async function afterLoss(job: ClaimedJob): Promise<void> {
-    if ((await queue.get(job.id))?.state !== "cancelled") return;
-    await parts.discard(job.id);
+    const state = (await queue.get(job.id))?.state;
+    // Where another worker has it, the recording is that one's.
+    if (state === undefined || state === "cancelled") await parts.discard(job.id);
+    if (state !== "cancelled") return;
     await conclude(job, { kind: "failure", text: messages.cancelled({ name: job.recording.name }), actions: [] });
     observe({ kind: "job_cancelled", job });
   }

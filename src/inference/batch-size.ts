@@ -8,6 +8,8 @@ import type { Device } from "./session.ts";
  * takes more time than reading the weights. See docs/bench.md. A GPU waits for memory much longer than for arithmetic.
  */
 const MOST = { cpu: 4, gpu: 16 } as const;
+/** That of small. */
+const LARGEST_STATE_ON_CPU = 768;
 /** The rest is for the weights and for what else runs. */
 const SHARE_OF_MEMORY = 1 / 4;
 const BYTES_PER_FLOAT = 4;
@@ -24,7 +26,8 @@ export function batchSize(
   memoryBytes: number,
   layout: "fast" | "public" = "public",
 ): number {
-  const most = device === "cpu" ? MOST.cpu : MOST.gpu;
+  // A short recording waits for the batch before it, which a large model on a CPU would take minutes for.
+  const most = device !== "cpu" ? MOST.gpu : dims.nAudioState > LARGEST_STATE_ON_CPU ? 1 : MOST.cpu;
   const fitting = Math.floor((memoryBytes * SHARE_OF_MEMORY) / rowBytes(dims, layout));
   return Math.max(1, Math.min(most, fitting));
 }

@@ -103,10 +103,10 @@ export interface Checkpoint {
 /** A path, a stream of any container ffmpeg reads, or samples at 16 kHz in [-1, 1]. */
 export type Source = string | Readable | Float32Array;
 
-/** From this much speech on, several windows at once are quicker. */
+/** From this much speech on, several windows at once are quicker, and an error of one does not spread to the next. */
 const BATCHED_FROM_SECONDS = 60;
 
-/** A model, and what it runs on, which decides between the two ways. */
+/** A model, and what it runs on, which decides how many windows go together. */
 export interface TranscribingModel extends AlignableModel {
   readonly device?: Device;
 }
@@ -157,7 +157,7 @@ export async function* transcribe(
     if (hearing.language !== undefined) on.language?.(hearing.language, undefined);
     tellProgress(hearing, Math.max(hearing.from, clips[0]?.start ?? 0));
 
-    const way = resume?.checkpoint.way ?? wayFor(model, heard.frames, options);
+    const way = resume?.checkpoint.way ?? wayFor(heard.frames, options);
     const isSilent = speech !== undefined && heard.frames === 0;
     if (isSilent) await reach(hearing, Number.POSITIVE_INFINITY, { lastSpeechTimestamp: 0 });
     else if (way === "sequential") yield* sequential(hearing);
@@ -216,20 +216,14 @@ function whatIsHeard(
 }
 
 /** @param frames that are heard */
-export function wayFor(
-  model: Pick<TranscribingModel, "device">,
-  frames: number,
-  { vad, way = "auto" }: Pick<TranscribeOptions, "vad" | "way">,
-): Way {
+export function wayFor(frames: number, { vad, way = "auto" }: Pick<TranscribeOptions, "vad" | "way">): Way {
   if (way !== "auto") return way;
-  return vad && !isCpu(model) && frames > BATCHED_FROM_SECONDS * FRAMES_PER_SECOND ? "batched" : "sequential";
+  return vad && frames > BATCHED_FROM_SECONDS * FRAMES_PER_SECOND ? "batched" : "sequential";
 }
 
 function batchSizeFor({ dims, device = "cpu" }: TranscribingModel): number {
   return batchSize(dims, device, process.availableMemory());
 }
-
-const isCpu = ({ device = "cpu" }: Pick<TranscribingModel, "device">) => device === "cpu";
 
 /** Frames from start to end. */
 function clipsOf(timestamps: readonly number[], contentFrames: number): Span[] {

@@ -263,6 +263,25 @@ describe("a clock that is set", () => {
   });
 });
 
+describe("a recording that is forgotten while it is fetched", () => {
+  it("leaves no file behind", async () => {
+    let isForgotten = false;
+    fake.beforeDownload = ({ place }) => {
+      isForgotten = true;
+      void gateway.transcripts.forget({ scope: place }, "U1");
+    };
+    await fake.post(spoken(["Good morning."]));
+    await expect.poll(() => isForgotten).toBe(true);
+    // The file arrives after that, and nobody wants it.
+    await expect.poll(() => gateway.queue.list({ limit: 1 })).toEqual([]);
+    await expect.poll(() => readdir(gateway.folder)).toEqual([]);
+    fake.beforeDownload = () => {};
+    const id = await fake.post(spoken(["Next."]));
+    await expect.poll(async () => (await under(id))[0]?.text ?? "").toContain("Next.");
+    expect(await readdir(gateway.folder)).toEqual([]);
+  });
+});
+
 describe("a database that another program has locked", () => {
   it("holds the work up and ruins none of it", async () => {
     await gateway.stop(0);

@@ -397,7 +397,7 @@ describe("what does not pass", () => {
     const id = await fake.postVoiceMessage(BYTES);
     expect(await ended()).toMatchObject({ state: "failed", attempt: 3, failure: { code: "bug" } });
     expect((await under(id))[0]?.text).not.toContain("undefined");
-    expect(events.at(-1)).toMatchObject({ kind: "job_failed", error: expect.any(TypeError) });
+    await expect.poll(() => events.at(-1)).toMatchObject({ kind: "job_failed", error: expect.any(TypeError) });
   });
 
   it("can be tried again by its button", async () => {

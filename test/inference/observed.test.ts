@@ -13,7 +13,7 @@ import { makeCorpus, mutant } from "../support/mutations.ts";
 const FILES = Number(process.env["EARSHOT_OBSERVED_FILES"] ?? 8);
 const AUDIO = JSON.stringify(fileURLToPath(new URL("../../dist/inference/audio.js", import.meta.url)));
 
-vi.setConfig({ testTimeout: 120_000 + FILES * 5000 });
+vi.setConfig({ testTimeout: 120_000 + FILES * 20_000 });
 
 const canTrace = spawnSync("strace", ["-f", "-o", "/dev/null", "true"]).status === 0;
 
@@ -84,7 +84,7 @@ describe.skipIf(!canTrace).each(["off", "auto"])("with EARSHOT_SANDBOX=%s (needs
     () => {
       calls = watch(sandbox);
     },
-    120_000 + FILES * 5000,
+    120_000 + FILES * 20_000,
   );
   const ffmpegs = () => calls.filter(({ program }) => /\/ff(mpeg|probe)$/.test(program));
 

@@ -210,12 +210,11 @@ describe("several windows at once", () => {
 describe("the way", () => {
   it("is chosen by the device and by how much is spoken, unless it is asked for", () => {
     const minutes = (count: number) => count * 6000;
-    expect(wayFor({ device: "cuda" }, minutes(2), { vad: true })).toBe("batched");
-    expect(wayFor({ device: "cuda" }, minutes(0.5), { vad: true })).toBe("sequential");
-    expect(wayFor({ device: "cuda" }, minutes(2), { vad: false })).toBe("sequential");
-    expect(wayFor({ device: "cpu" }, minutes(2), { vad: true })).toBe("sequential");
-    expect(wayFor({ device: "cpu" }, minutes(2), { vad: true, way: "batched" })).toBe("batched");
-    expect(wayFor({ device: "cuda" }, minutes(2), { vad: true, way: "sequential" })).toBe("sequential");
+    expect(wayFor(minutes(2), { vad: true })).toBe("batched");
+    expect(wayFor(minutes(0.5), { vad: true })).toBe("sequential");
+    expect(wayFor(minutes(2), { vad: false })).toBe("sequential");
+    expect(wayFor(minutes(0.5), { vad: true, way: "batched" })).toBe("batched");
+    expect(wayFor(minutes(2), { vad: true, way: "sequential" })).toBe("sequential");
   });
 
   it("is not told, and nothing is judged, where there is no voice activity detection", async () => {

@@ -17,6 +17,9 @@ const PROGRAM = [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "
   .find((path) => existsSync(path));
 
 export const hasNats = PROGRAM !== undefined;
+/** EARSHOT_POOL=full, as in CI: also the tests that wait for heartbeats to be missed, a cluster, and kills at random. */
+export const isFull = process.env["EARSHOT_POOL"] === "full" || process.env["EARSHOT_POOL_CLIPS"] !== undefined;
+if (hasNats && !isFull) console.info("The pool's longer tests are left out: EARSHOT_POOL=full runs them.");
 if (!hasNats) console.warn("The pool's tests are skipped: there is no nats-server here (apt-get install nats-server).");
 
 export interface NatsProcess {

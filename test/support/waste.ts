@@ -7,8 +7,8 @@ export interface TimedEntry {
 }
 
 /**
- * Of use is the time up to each finished window. Lost is what a machine did between its last entry and its death: at
- * most, since it may have waited for its turn in that time.
+ * Of use is the time up to each finished window. Lost is what a machine did between its last entry and its death, or the
+ * next one's beginning where it was only taken for dead: at most, since it may have waited for its turn in that time.
  */
 export function wasteOf(
   logs: readonly (readonly TimedEntry[])[],
@@ -22,8 +22,10 @@ export function wasteOf(
     for (const { entry, atMs } of log) {
       if (entry.kind === "began") {
         deliveries++;
-        const diedAtMs = machine && killedAtMs.get(machine.name);
-        if (machine !== undefined && diedAtMs !== undefined) wastedMs += Math.max(0, diedAtMs - machine.lastMs);
+        if (machine !== undefined) {
+          const diedAtMs = killedAtMs.get(machine.name) ?? Number.POSITIVE_INFINITY;
+          wastedMs += Math.max(0, Math.min(diedAtMs, atMs) - machine.lastMs);
+        }
         machine = { name: entry.worker, lastMs: atMs };
       } else if (machine !== undefined) {
         if (entry.kind === "window" || entry.kind === "heard") usefulMs += atMs - machine.lastMs;

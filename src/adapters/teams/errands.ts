@@ -2,6 +2,7 @@
 // also after a restart. Teams waits 15 s for an answer and does not come again.
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Activity } from "botbuilder";
+import { PlatformError } from "../../core/errors.ts";
 import type { Observe, PlatformNotes } from "../../core/ports.ts";
 import { readActivity, record } from "./activity.ts";
 
@@ -17,6 +18,8 @@ export interface ErrandsParts {
 export interface Errands {
   /** Resolves when it is done, or will be. @throws when it could not be written down */
   take(activity: Activity): Promise<void>;
+  /** It is being done, or waits for that. */
+  isTaken(conversation: string, message: string): Promise<boolean>;
   /** What an earlier start left. */
   resume(): Promise<void>;
 }
@@ -35,7 +38,7 @@ export function createErrands({ notes, run, observe, signal, now }: ErrandsParts
       } catch (error) {
         if (signal.aborted) return;
         observe({ kind: "unexpected", where: "a message on Teams", error });
-        if (now() - sinceMs > KEPT_MS) break;
+        if (isFinal(error) || now() - sinceMs > KEPT_MS) break;
         const afterMs = TRY_AGAIN_AFTER_MS[Math.min(tries, TRY_AGAIN_AFTER_MS.length - 1)];
         await sleep(afterMs, undefined, { signal, ref: false }).catch(() => {});
         if (signal.aborted) return;
@@ -54,12 +57,14 @@ export function createErrands({ notes, run, observe, signal, now }: ErrandsParts
 
   return {
     async take(activity) {
-      const key = `errand:${activity.conversation.id}:${activity.id}`;
+      const key = keyOf(activity.conversation.id, activity.id ?? "");
       await notes.put(key, kept(activity));
       const patience = new AbortController();
       const waited = sleep(PATIENCE_MS, undefined, { signal: patience.signal, ref: false }).catch(() => {});
       await Promise.race([begin(key, activity, now()), waited]).finally(() => patience.abort());
     },
+
+    isTaken: async (conversation, message) => (await notes.get(keyOf(conversation, message))) !== undefined,
 
     async resume() {
       for (const { key, value, atMs } of await notes.list("errand:")) {
@@ -68,6 +73,15 @@ export function createErrands({ notes, run, observe, signal, now }: ErrandsParts
       }
     },
   };
+}
+
+/** Trying again does not help, such as where the bot was removed meanwhile. */
+function isFinal(error: unknown): boolean {
+  return error instanceof PlatformError && ["forbidden", "gone", "rejected"].includes(error.code);
+}
+
+function keyOf(conversation: string, message: string): string {
+  return `errand:${conversation}:${message}`;
 }
 
 /** What is read again later. */

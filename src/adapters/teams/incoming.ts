@@ -19,7 +19,7 @@ import {
   quotedIn,
   sentFilesOf,
 } from "./parse.ts";
-import { placeOf, siteOf } from "./place.ts";
+import { placeOf, siteOf, threadOf } from "./place.ts";
 import type { Posts } from "./posts.ts";
 import type { SentFiles } from "./sent-files.ts";
 import * as sentences from "./sentences.ts";
@@ -190,7 +190,10 @@ export function createIncoming(parts: IncomingParts): Incoming {
     },
 
     async missed(place) {
-      if (await isHeard(place)) return;
+      const { channel, message = "", thread = message } = place;
+      const conversations = [channel, threadOf(channel, thread)];
+      const isTaken = (conversation: string) => parts.errands().isTaken(conversation, message);
+      if ((await isHeard(place)) || (await Promise.all(conversations.map(isTaken))).includes(true)) return;
       try {
         for (const recording of await lookups.recordings(place)) await take(recording);
       } catch (error) {

@@ -16,12 +16,16 @@ export interface EvalEngine {
   transcribe(path: string, prompt: string, signal: AbortSignal): Promise<HeardWord[]>;
 }
 
-export const WAYS = ["sequential", "batched", "openai"] as const;
+export const WAYS = ["sequential", "unconditioned", "batched", "openai"] as const;
 export type EvalWay = (typeof WAYS)[number];
 
-/** The bot's two ways, and openai/whisper's algorithm with its defaults but for the beam: no guards, a prompt that fades. */
+/** The bot's two ways, the first also without the text before each window, and openai/whisper's algorithm with its defaults but for the beam: no guards, a prompt that fades. */
 const VARIANTS: Readonly<Record<EvalWay, { readonly name: string; readonly options: TranscribeOptions }>> = {
   sequential: { name: "Earshot, sequential", options: { vad: true, way: "sequential" } },
+  unconditioned: {
+    name: "  without the text before",
+    options: { vad: true, way: "sequential", conditionOnPreviousText: false },
+  },
   batched: { name: "Earshot, batched", options: { vad: true, way: "batched" } },
   openai: { name: "openai's algorithm", options: { carryInitialPrompt: false } },
 };

@@ -1,7 +1,7 @@
 // /transcribe [file | link | latest] [language] [model] [translate] [format…]
 import * as messages from "../messages.ts";
 import type { Invocation } from "../ports.ts";
-import { type Recording, scopeKey } from "../recording.ts";
+import { type Recording, scopeKey, withPlainName } from "../recording.ts";
 import type { Reply } from "../reply.ts";
 import type { CommandParts } from "./parts.ts";
 import { readRequest, type Wish } from "./request.ts";
@@ -16,7 +16,7 @@ export async function transcribe(
   const recordings = await wanted(wish, invocation, queue);
   if (typeof recordings === "string") return recordings;
   const lines: string[] = [];
-  for (const recording of recordings) {
+  for (const recording of recordings.map(withPlainName)) {
     const reception = await intake.ask(recording, request, invocation.actor, invocation.place);
     switch (reception.kind) {
       case "added":

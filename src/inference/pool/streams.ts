@@ -47,8 +47,8 @@ export const POOL_LIMITS: PoolLimits = {
   ackWaitMs: 30_000,
 };
 
-/** A minute and a half of segments in JSON; longer ones go in parts. The server's own limit is 1 MB. */
-export const LARGEST_MESSAGE = 256 * 1024;
+/** In characters, of which one may take three bytes and more in JSON; what is longer goes in pieces. The server takes 1 MB. */
+export const LARGEST_MESSAGE = 160 * 1024;
 const LOG_BYTES = 4 * 1024 ** 3;
 const DEAD_MESSAGES = 10_000;
 

@@ -1,7 +1,9 @@
-// 300 files with rate limits, lost connections and a restart of the gateway in the middle: 300 answers, none twice.
+// Files with rate limits, lost connections and a restart of the gateway in the middle: as many answers, none twice.
+// EARSHOT_TEAMS_FILES=300 for the whole storm.
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
 import { createFakeTranscriber, spoken as heardAs } from "../../support/fake-transcriber.ts";
@@ -9,10 +11,10 @@ import { CHANNEL, CHAT, PERSONAL, startTeamsDouble } from "../../support/teams-d
 import { startTeamsGateway } from "../../support/teams-gateway.ts";
 import { eventually } from "../../support/teams-rig.ts";
 
-const FILES = 300;
+const FILES = Number(process.env["EARSHOT_TEAMS_FILES"] ?? 100);
 const CONVERSATIONS = [PERSONAL, CHANNEL, CHAT];
 
-it("answers each of 300 files once and where it was sent, whatever happens to the connection and the process", async () => {
+it(`answers each of ${FILES} files once and where it was sent, whatever happens to the connection and the process`, async () => {
   const double = await startTeamsDouble();
   const data = await mkdtemp(join(tmpdir(), "earshot-teams-storm-"));
   // Only the speech recognition is a fake: it hears the number that is in the file.
@@ -49,7 +51,7 @@ it("answers each of 300 files once and where it was sent, whatever happens to th
     if (index % 50 === 30) double.fail(/^POST .*19:/, "lose", 2);
     if (index % 60 === 40) double.fail(/^PUT/, "lose", 2);
     if (index % 60 === 45) double.graph.throttle(/GET \/(teams|chats|drives|shares)/, 3, "0");
-    if (index === 150) {
+    if (index === Math.floor(FILES / 2)) {
       // In the middle of its work, with no time to finish anything.
       await gateway.stop(0);
       gateway = await startTeamsGateway(double, data, transcriber);
@@ -74,5 +76,5 @@ it("answers each of 300 files once and where it was sent, whatever happens to th
   ).toEqual(sent.sort());
   for (const { to, text } of answers()) expect(text).toContain(spoken.get(to));
   expect(sent).toHaveLength(FILES);
-  expect(double.calls.filter(({ status }) => status === 429).length).toBeGreaterThan(10);
+  expect(double.calls.filter(({ status }) => status === 429).length).toBeGreaterThan(5);
 }, 300_000);

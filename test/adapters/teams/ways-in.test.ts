@@ -147,6 +147,15 @@ describe("a file in a conversation", () => {
     await eventually(async () => expect(await notes.list("errand:")).toEqual([]));
   });
 
+  it("is given up where the bot was removed before it could answer", async () => {
+    const { double, told, notes, observed } = await startTeamsRig();
+    double.roster.delete(CHAT);
+    await double.deliver(double.sharedActivity(CHAT, "a.m4a", BYTES, double.mention("transcribe")));
+    expect(told.invocations).toHaveLength(1);
+    expect(observed.length).toBeGreaterThan(0);
+    expect(await notes.list("errand:")).toEqual([]);
+  });
+
   it("that Earshot may not read is told to the one who asked, and else once where recordings are taken", async () => {
     let auto: "off" | "voice" = "voice";
     const channel = async () => ({ ...view, settings: { ...DEFAULT_SETTINGS, auto } });

@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { TranscriberResult } from "../../../src/core/ports.ts";
 import { createLocalTranscriber } from "../../../src/inference/local-transcriber.ts";
 import { keeping, never } from "../../contracts/transcriber.ts";
-import { hasNats, startPoolServers } from "../../support/nats.ts";
+import { hasNats, isFull, startPoolServers } from "../../support/nats.ts";
 import { createPoolRig, POOL_OPTIONS, type PoolRig, transcribing } from "../../support/pool.ts";
 import { sample } from "../../support/transcriber-recordings.ts";
 
 vi.setConfig({ testTimeout: 180_000 });
 
-describe.skipIf(!hasNats)("a cluster of three", () => {
+describe.skipIf(!hasNats || !isFull)("a cluster of three", () => {
   let rig: PoolRig;
   const local = new Map<string, TranscriberResult>();
   const files = ["meeting.flac", "standup.flac", "voice-note.ogg"];

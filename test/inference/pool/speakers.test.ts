@@ -6,14 +6,14 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Transcriber } from "../../../src/core/ports.ts";
 import { createLocalTranscriber } from "../../../src/inference/local-transcriber.ts";
 import { keeping, never } from "../../contracts/transcriber.ts";
-import { hasNats, startPoolServers } from "../../support/nats.ts";
+import { hasNats, isFull, startPoolServers } from "../../support/nats.ts";
 import { createPoolRig, POOL_OPTIONS, type PoolRig } from "../../support/pool.ts";
 import { ffmpeg } from "../../support/recordings.ts";
 import { sample } from "../../support/transcriber-recordings.ts";
 
 vi.setConfig({ testTimeout: 120_000 });
 
-describe.skipIf(!hasNats)("a call with a speaker on each channel", () => {
+describe.skipIf(!hasNats || !isFull)("a call with a speaker on each channel", () => {
   let rig: PoolRig;
   let folder: string;
   let call: string;
