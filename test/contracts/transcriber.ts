@@ -50,7 +50,8 @@ export function transcriberContract(name: string, open: () => Promise<Transcribe
     let options: TranscriberOptions;
     beforeAll(async () => {
       under = await open();
-      options = { model: under.model, task: "transcribe", initialPrompt: "", language: "en", isShort: false };
+      const plan = { task: "transcribe", initialPrompt: "", language: "en", way: "sequential" } as const;
+      options = { model: under.model, ...plan, isShort: false };
     });
     afterAll(() => under.close());
 

@@ -19,6 +19,8 @@ export const POOL_OPTIONS: TranscriberOptions = {
   task: "transcribe",
   initialPrompt: "",
   language: "en",
+  // Window by window, so that there is a middle in which something can happen.
+  way: "sequential",
   isShort: false,
 };
 
