@@ -146,9 +146,11 @@ describe("the vote", () => {
         });
         expect(heard.has(chosen)).toBe(true);
         const best = Math.max(...heard.values());
-        if (seconds >= 30) expect(heard.get(chosen)).toBe(best);
+        if (seconds >= 30) expect(heard.get(chosen)).toBeCloseTo(best, 12);
         const rare = [...heard].filter(([code]) => code.startsWith("x"));
-        if (chosen.startsWith("x")) expect(heard.get(chosen)).toBe(Math.max(...rare.map(([, p]) => p)));
+        if (chosen.startsWith("x")) {
+          expect(heard.get(chosen)).toBeCloseTo(Math.max(...rare.map(([, p]) => p)), 12);
+        }
       }),
     );
   });
