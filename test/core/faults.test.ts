@@ -176,7 +176,7 @@ describe("a clock that is set", () => {
     expect(held).toMatchObject({ attempt: 1, lease: { token: lease } });
     hold.go();
     await expect.poll(async () => (await under(id))[0]?.text ?? "").toContain("One. Two. Three.");
-    expect(await gateway.queue.counts()).toMatchObject({ done: 2 });
+    await expect.poll(() => gateway.queue.counts()).toMatchObject({ done: 2 });
     expect((await gateway.queue.list({ limit: 9 })).map(({ attempt }) => attempt)).toEqual([1, 1]);
   });
 
