@@ -49,7 +49,7 @@ it("a clip gets its status, its transcript with the channel's jargon, and its SR
   expect(answer?.["thread_ts"]).toBe(ts);
   expect(textOf(answer?.["blocks"])).toContain("Qavylow");
   // It was the status before.
-  expect(double.calls.some(({ path }) => path === "/api/chat.update")).toBe(true);
+  await eventually(() => expect(double.calls.some(({ path }) => path === "/api/chat.update")).toBe(true));
 
   const blocks = answer?.["blocks"] as { elements: { action_id: string; value: string }[] }[];
   const button = blocks.at(-1)?.elements.find(({ action_id }) => action_id === "earshot:srt");
