@@ -71,13 +71,17 @@ export function createItemCalls(
     async offer() {
       await untilAnswered(connection, signal, async (link) => {
         await requireConsumer(link, model, lane, ackWaitMs);
-        try {
-          await link.js.publish(subject, writeMessage(item), { msgID: `${id}:${lane}:${Date.now()}` });
-        } catch (error) {
-          const isThere =
-            hasCode(error, STORE_FAILED) &&
-            (await link.jsm.direct.getMessage(WORK_STREAM, { last_by_subj: subject })) !== null;
-          if (!isThere) throw error;
+        for (let tries = 1; ; tries++) {
+          try {
+            await link.js.publish(subject, writeMessage(item), { msgID: `${id}:${lane}:${Date.now()}` });
+            break;
+          } catch (error) {
+            if (!hasCode(error, STORE_FAILED)) throw error;
+            if ((await link.jsm.direct.getMessage(WORK_STREAM, { last_by_subj: subject })) !== null) break;
+            // It was there when the server refused a second one, and a machine has finished it since. Offered once more
+            // it does no harm: whoever takes it reads in its log that it is over.
+            if (tries === OFFERS) throw error;
+          }
         }
         link.nc.publish(bellSubject(model));
       });
@@ -122,6 +126,8 @@ export function createItemCalls(
 }
 
 const LAG_MS = 50;
+/** A store that is full refuses each of them. */
+const OFFERS = 3;
 
 /** Undefined: the checkpoint is not in the log. */
 function entriesAfter(entries: readonly LogEntry[], checkpoint: unknown): readonly LogEntry[] | undefined {
