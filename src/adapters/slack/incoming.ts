@@ -1,20 +1,13 @@
 // Messages that Slack tells of: recordings, what is asked of the bot in words, and what was deleted.
+
 import type { webApi } from "@slack/bolt";
+import type { Asked } from "../../core/commands/said.ts";
 import { PlatformError } from "../../core/errors.ts";
 import type { Listener, Observe, Reception } from "../../core/ports.ts";
 import type { Place, Recording } from "../../core/recording.ts";
 import { slackCode } from "./errors.ts";
 import { type Lookups, siteAt } from "./lookups.ts";
-import {
-  type Asked,
-  askedIn,
-  filesOf,
-  placeOf,
-  type Site,
-  type SlackFile,
-  type SlackMessage,
-  shareIn,
-} from "./parse.ts";
+import { askedIn, filesOf, placeOf, type Site, type SlackFile, type SlackMessage, shareIn } from "./parse.ts";
 import type { Posts } from "./posts.ts";
 import { noRecordingInThread, notInChannel } from "./sentences.ts";
 

@@ -1,5 +1,5 @@
 // A Slack message -> its recordings, and what it asks of Earshot. Pure.
-import { COMMAND_NAMES, type CommandName } from "../../core/ports.ts";
+import { type Asked, commandIn } from "../../core/commands/said.ts";
 import { kindByName, type Place, type Recording, type Scope } from "../../core/recording.ts";
 
 /** The parts of a file that are read here. Ref: Slack, "File object" */
@@ -116,21 +116,10 @@ export function shareIn(file: SlackFile, channel: string): SlackShare | undefine
   return shares.toSorted((a, b) => (a.ts ?? "").localeCompare(b.ts ?? "")).at(-1);
 }
 
-export interface Asked {
-  readonly command: CommandName;
-  readonly text: string;
-}
-
 /** What people say to the bot: the words after its mention, or all of a direct message. */
 export function askedIn(text: string, botUser: string, hasRecording: boolean): Asked {
   const words = plainText(text.replaceAll(new RegExp(`<@${botUser}(\\|[^>]*)?>`, "g"), " ")).trim();
-  const [, word = "", rest = ""] = /^\/?(\S*)\s*(.*)$/s.exec(words) ?? [];
-  const command = COMMAND_NAMES.find((name) => name === word.toLowerCase());
-  if (command !== undefined) return { command, text: rest };
-  if (/^(hi|hello|hey|help)[!?.]*$/i.test(words) || (words === "" && !hasRecording)) {
-    return { command: "earshot", text: "help" };
-  }
-  return { command: "transcribe", text: words };
+  return commandIn(words, hasRecording);
 }
 
 /** As it was typed: links without their brackets, and Slack's three escapes undone. Ref: Slack, "Formatting message text" */

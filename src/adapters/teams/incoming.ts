@@ -1,5 +1,7 @@
 // Messages that Teams tells of: recordings, what is asked of the bot in words, buttons, and what was deleted.
+
 import type { Activity } from "botbuilder";
+import type { Asked } from "../../core/commands/said.ts";
 import { PlatformError } from "../../core/errors.ts";
 import type { JobRequest } from "../../core/job.ts";
 import type { Listener, Observe, PlatformNotes } from "../../core/ports.ts";
@@ -9,7 +11,6 @@ import { readButton } from "./cards.ts";
 import type { Errands } from "./errands.ts";
 import type { Lookups } from "./lookups.ts";
 import {
-  type Asked,
   askedIn,
   attachmentsOf,
   hasSentFiles,

@@ -1,6 +1,6 @@
 // An activity of Teams -> its recordings, and what it asks of Earshot. Pure.
 import type { Activity } from "botbuilder";
-import { COMMAND_NAMES, type CommandName } from "../../core/ports.ts";
+import { type Asked, commandIn } from "../../core/commands/said.ts";
 import type { Place, Recording } from "../../core/recording.ts";
 import { type Json, list, record, text } from "./activity.ts";
 import type { MessageFile } from "./graph/index.ts";
@@ -118,23 +118,12 @@ export function isMentioned(activity: Activity): boolean {
   return mentionsIn(activity).length > 0;
 }
 
-export interface Asked {
-  readonly command: CommandName;
-  readonly text: string;
-}
-
 /** What people say to the bot: the words beside its mention, or all of a direct message. */
 export function askedIn(activity: Activity, hasRecording: boolean): Asked {
   let said = activity.text ?? "";
   for (const mention of mentionsIn(activity)) said = said.replaceAll(mention, " ");
   const words = plainText(said).trim();
-  const [, word = "", rest = ""] = /^\/?(\S*)\s*(.*)$/s.exec(words) ?? [];
-  const command = COMMAND_NAMES.find((name) => name === word.toLowerCase());
-  if (command !== undefined) return { command, text: rest };
-  if (/^(hi|hello|hey|help)[!?.]*$/i.test(words) || (words === "" && !hasRecording)) {
-    return { command: "earshot", text: "help" };
-  }
-  return { command: "transcribe", text: words };
+  return commandIn(words, hasRecording);
 }
 
 /** As it was typed: other mentions by their names, and Teams' escapes undone. */
