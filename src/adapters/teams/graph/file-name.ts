@@ -7,8 +7,7 @@ const RESERVED = /^(\.lock|con|prn|aux|nul|com\d|lpt\d|desktop\.ini|_vti_.*)$/i;
 /** As close to the wished name as they take it. */
 export function driveFileName(wished: string): string {
   const clean = wished
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is taken out
-    .replace(/["*:<>?/\\|#%~\u0000-\u001f\u007f]/g, "_")
+    .replace(/["*:<>?/\\|#%~\p{Cc}]/gu, "_")
     .replaceAll("_vti_", "_")
     .replace(/^[\s.]+|[\s.]+$/g, "");
   const { stem, ending } = parts(clean === "" || RESERVED.test(clean) ? `file ${clean}`.trim() : clean);
